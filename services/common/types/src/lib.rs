@@ -1,0 +1,15 @@
+//! Values that two services name alike: identifiers, credits, time, identity, screened prompts.
+
+pub mod clock;
+pub mod credits;
+pub mod id;
+pub mod identity;
+pub mod prompt;
+pub mod service;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use credits::{Credits, CreditsOverflow};
+pub use id::{ApiKeyId, GenerationId, ImageId, InvalidName, SessionId, UserId};
+pub use identity::{Credential, Identity};
+pub use prompt::{InvalidPrompt, NotAllowed, Prompt, Screened};
+pub use service::ServiceName;
