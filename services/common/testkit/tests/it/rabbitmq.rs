@@ -1,0 +1,60 @@
+//! A private RabbitMQ of one's own.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use imagioo_testkit::{RabbitMq, TEST_POSTGRES, TEST_RABBITMQ};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+const HANG: Duration = Duration::from_mins(1);
+
+/// `127.0.0.1:port` of an address with a password.
+fn address(url: &str) -> String {
+    url.rsplit('@').next().expect("a host").to_owned()
+}
+
+#[tokio::test]
+async fn a_private_rabbitmq_can_be_killed_started_again_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut broker = RabbitMq::prepare(folder.path()).await.expect("programs");
+    let address = address(&broker.url());
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    assert!(TcpStream::connect(&address).await.is_err(), "nothing runs yet");
+    broker.boot().await.expect("it starts");
+    TcpStream::connect(&address).await.expect("it answers");
+    broker.kill().await.expect("it runs");
+    assert!(TcpStream::connect(&address).await.is_err(), "it is dead");
+    broker.boot().await.expect("it starts again");
+    broker.control(&["await_startup"]).await.expect("it is the same node");
+    timeout(HANG, broker.stop()).await.expect("in time").expect("it stops");
+    assert!(TcpStream::connect(&address).await.is_err(), "it is gone");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "and its data with it");
+}
+
+#[tokio::test]
+async fn a_killed_test_kit_takes_its_rabbitmq_along() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut session = Command::new(env!("CARGO_BIN_EXE_imagioo-testkit"))
+        .env(TEST_POSTGRES, "postgres://nobody@127.0.0.1/unused")
+        .env_remove(TEST_RABBITMQ)
+        .args(["run", "--data"])
+        .arg(folder.path())
+        .args(["--", "sh", "-c", r#"echo "$IMAGIOO_TEST_RABBITMQ"; read -r never"#])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it runs");
+    let mut lines = BufReader::new(session.stdout.take().expect("a pipe")).lines();
+    let url = timeout(HANG, lines.next_line()).await.expect("in time").expect("read").expect("an address");
+    let mut client = TcpStream::connect(address(&url)).await.expect("it answers");
+    session.kill().await.expect("it runs");
+    // The broker's death closes the connection.
+    let mut rest = Vec::new();
+    let end = client.read_to_end(&mut rest);
+    let _closed_or_reset = timeout(HANG, end).await.expect("the broker is gone, too");
+    assert!(TcpStream::connect(address(&url)).await.is_err());
+}
