@@ -1,0 +1,102 @@
+//! The answering end: a gRPC server with health, reflection, authentication, tracing and a drained shutdown.
+
+use std::convert::Infallible;
+
+use axum::response::IntoResponse;
+use http::{Request, Response};
+use imagioo_runtime::Shutdown;
+use tokio::net::TcpListener;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::Routes;
+use tonic_health::server::HealthReporter;
+use tower::{Layer, Service};
+
+use crate::{AccessVerifier, Incoming, InternalAuth, ServiceKeys, TraceLayer};
+
+const MAX_HEADER_BYTES: u32 = 16 * 1024;
+
+/// Why a server could not be started or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The connection layer failed.
+    #[error("the gRPC server failed")]
+    Transport(#[source] tonic::transport::Error),
+    /// The descriptor set is not one.
+    #[error("cannot offer reflection")]
+    Reflection(#[source] tonic_reflection::server::Error),
+}
+
+/// A gRPC server whose every request passes the layer `L` first.
+pub struct Server<L> {
+    door: L,
+    routes: Routes,
+    health: HealthReporter,
+    services: Vec<&'static str>,
+}
+
+impl Server<InternalAuth> {
+    /// A server for other services: every call needs an allow-listed service token.
+    ///
+    /// # Errors
+    /// [`ServeError::Reflection`] when the compiled-in descriptor set is damaged.
+    pub fn internal(keys: ServiceKeys, verifier: AccessVerifier) -> Result<Self, ServeError> {
+        Self::behind(InternalAuth::new(keys, verifier))
+    }
+}
+
+impl<L> Server<L> {
+    /// A server without services yet, behind `door`.
+    ///
+    /// # Errors
+    /// [`ServeError::Reflection`] when the compiled-in descriptor set is damaged.
+    pub fn behind(door: L) -> Result<Self, ServeError> {
+        let (health, health_service) = tonic_health::server::health_reporter();
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(imagioo_proto::DESCRIPTOR_SET)
+            .build_v1()
+            .map_err(ServeError::Reflection)?;
+        let routes = Routes::new(health_service).add_service(reflection);
+        Ok(Self { door, routes, health, services: Vec::new() })
+    }
+
+    /// Adds a gRPC service.
+    #[must_use]
+    pub fn add_service<S>(mut self, service: S) -> Self
+    where
+        S: Service<Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
+        S::Response: IntoResponse,
+        S::Future: Send + 'static,
+    {
+        self.routes = self.routes.add_service(service);
+        self.services.push(S::NAME);
+        self
+    }
+
+    /// Answers until the soft shutdown, then finishes the calls it has.
+    ///
+    /// # Errors
+    /// [`ServeError::Transport`].
+    pub async fn serve(self, listener: TcpListener, shutdown: &Shutdown) -> Result<(), ServeError>
+    where
+        L: Layer<Routes> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+        L::Service: Clone + Send + Sync + 'static,
+        <L::Service as Service<Request<Body>>>::Future: Send,
+    {
+        for service in &self.services {
+            self.health.set_service_status(*service, tonic_health::ServingStatus::Serving).await;
+        }
+        let soft = shutdown.clone();
+        let server = tonic::transport::Server::builder()
+            .http2_max_header_list_size(MAX_HEADER_BYTES)
+            .layer(TraceLayer)
+            .layer(self.door)
+            .add_routes(self.routes)
+            .serve_with_incoming_shutdown(Incoming::of(listener), async move { soft.requested().await });
+        tokio::select! {
+            ended = server => ended.map_err(ServeError::Transport),
+            () = shutdown.forced() => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! One trace across processes: W3C trace context in and out, a span and a duration per call.
+
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use imagioo_types::ServiceName;
+use opentelemetry::propagation::{Extractor, Injector};
+use tonic::body::Body;
+use tower::{Layer, Service};
+use tracing::{Instrument as _, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+/// Opens a server span for every request, as the child of the caller's span, and measures it.
+#[derive(Debug, Clone, Copy)]
+pub struct TraceLayer;
+
+impl<S> Layer<S> for TraceLayer {
+    type Service = Traced<S>;
+
+    fn layer(&self, inner: S) -> Traced<S> {
+        Traced { inner }
+    }
+}
+
+/// A service whose requests are traced.
+#[derive(Debug, Clone)]
+pub struct Traced<S> {
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Traced<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let path = known_method(request.uri().path());
+        let span = tracing::info_span!("serve", rpc.method = %path, otel.kind = "server");
+        let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
+            propagator.extract(&Headers(request.headers()))
+        });
+        // An error means that no OpenTelemetry layer is installed: then there is no trace to continue.
+        let _ = span.set_parent(parent);
+        let started = Instant::now();
+        let answer = self.inner.call(request).instrument(span);
+        Box::pin(async move {
+            let answer = answer.await;
+            let status = answer.as_ref().ok().and_then(|response| response.headers().get("grpc-status"));
+            let code = status.and_then(|value| value.to_str().ok()).unwrap_or("0").to_owned();
+            metrics::histogram!("imagioo_rpc_server_seconds", "method" => path, "code" => code)
+                .record(started.elapsed().as_secs_f64());
+            answer
+        })
+    }
+}
+
+/// The method of a path if it is one of imagioo's; anything else becomes one label, so that callers cannot invent metrics.
+fn known_method(path: &str) -> String {
+    let ours = path.starts_with("/imagioo.") && path.len() < 100 && path.is_ascii();
+    if ours { path.trim_start_matches('/').to_owned() } else { "other".to_owned() }
+}
+
+pub(crate) fn client_span(path: &str, callee: ServiceName) -> Span {
+    tracing::info_span!("call", rpc.method = %path.trim_start_matches('/'), peer.service = %callee, otel.kind = "client")
+}
+
+pub(crate) fn inject(span: &Span, headers: &mut HeaderMap) {
+    opentelemetry::global::get_text_map_propagator(|propagator| {
+        propagator.inject_context(&span.context(), &mut HeadersMut(headers));
+    });
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(|value| value.to_str().ok())
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
+struct HeadersMut<'a>(&'a mut HeaderMap);
+
+impl Injector for HeadersMut<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if let (Ok(name), Ok(value)) = (key.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
+            self.0.insert(name, value);
+        }
+    }
+}
