@@ -1,0 +1,169 @@
+//! The one type that services hold: publish, offer, hint, consume, listen.
+
+use std::sync::Arc;
+
+use futures::stream::BoxStream;
+use imagioo_proto::jobs::v1::GenerationReady;
+use tokio::time::Instant;
+
+use crate::{
+    delivery::{DeadLetter, Deliveries},
+    error::{PublishError, QueueError},
+    in_process::InProcess,
+    instruments,
+    message::{Hint, Message},
+    rabbitmq::{Rabbit, RabbitConfig},
+    topology,
+};
+
+/// A connection to the queues of the topology. Clones share it.
+#[derive(Clone)]
+pub struct Queue {
+    transport: Transport,
+}
+
+/// How messages move. Every variant keeps the promises of the crate's first page.
+#[derive(Clone)]
+enum Transport {
+    InProcess(Arc<InProcess>),
+    RabbitMq(Arc<Rabbit>),
+}
+
+/// What a consumer takes messages from, and how many it may hold unanswered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    pub(crate) source: Source,
+    pub(crate) prefetch: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Queue(String),
+    Deployment(String),
+}
+
+impl Subscription {
+    /// Events of one queue of the [topology](crate::topology).
+    #[must_use]
+    pub fn queue(name: &str, prefetch: u16) -> Self {
+        Self { source: Source::Queue(name.to_owned()), prefetch }
+    }
+
+    /// Offers to one deployment.
+    #[must_use]
+    pub fn deployment(name: &str, prefetch: u16) -> Self {
+        Self { source: Source::Deployment(name.to_owned()), prefetch }
+    }
+
+    /// Whether any transport can serve this.
+    pub(crate) fn check(&self) -> Result<(), QueueError> {
+        match &self.source {
+            _ if self.prefetch == 0 => Err(QueueError::NoPrefetch),
+            Source::Queue(name) if !topology::is_event_queue(name) => {
+                Err(QueueError::UnknownQueue { name: name.clone() })
+            }
+            Source::Queue(_) | Source::Deployment(_) => Ok(()),
+        }
+    }
+}
+
+impl Queue {
+    /// Queues in the memory of this process, durable through the producer's outbox: a publish is confirmed
+    /// only when every bound queue's consumer has acknowledged (or the message became a dead letter), so what
+    /// was not worked off is still in the outbox after a crash.
+    #[must_use]
+    pub fn in_process() -> Self {
+        instruments::describe();
+        Self { transport: Transport::InProcess(Arc::new(InProcess::new())) }
+    }
+
+    /// Queues on a broker, which is responsible for what it has confirmed. The broker may be away, now and
+    /// later: publishes fail until it is there, consumers and listeners go on by themselves. Tasks of the
+    /// connections run on the runtime of the first use.
+    ///
+    /// # Errors
+    /// [`QueueError::Config`] for an address or a limit that makes no sense.
+    pub fn rabbitmq(config: &RabbitConfig) -> Result<Self, QueueError> {
+        instruments::describe();
+        Ok(Self { transport: Transport::RabbitMq(Arc::new(Rabbit::new(config)?)) })
+    }
+
+    /// Publishes an event to every queue bound to it and waits for the confirm. In the in-process form that
+    /// wait lasts until the consumers are done, also while no consumer is attached yet.
+    ///
+    /// # Errors
+    /// [`PublishError`]: nobody is responsible for the message; keep it and publish it again. Dropping the
+    /// call is the same as an error.
+    pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
+        let (name, started) = (message.name.clone(), Instant::now());
+        let result = match &self.transport {
+            Transport::InProcess(transport) => transport.publish(message).await,
+            Transport::RabbitMq(transport) => transport.publish(message).await,
+        };
+        count(&name, started, result)
+    }
+
+    /// Tells the workers of a deployment that a generation waits. Confirmed as soon as it is queued; dropped
+    /// when nobody has taken it within [`OFFER_LIFETIME`](crate::topology::OFFER_LIFETIME).
+    ///
+    /// # Errors
+    /// [`PublishError`]: nobody will hear of it; offer again later.
+    pub async fn offer(&self, deployment: &str, ready: &GenerationReady) -> Result<(), PublishError> {
+        let (message, started) = (Message::encode(ready), Instant::now());
+        let name = message.name.clone();
+        let result = match &self.transport {
+            Transport::InProcess(transport) => transport.offer(deployment, message),
+            Transport::RabbitMq(transport) => transport.offer(deployment, message).await,
+        };
+        count(&name, started, result)
+    }
+
+    /// Sends a hint to everyone who listens now. Never fails: a hint may be lost.
+    pub async fn hint<H: Hint>(&self, hint: &H) {
+        match &self.transport {
+            Transport::InProcess(transport) => transport.hint(hint),
+            Transport::RabbitMq(transport) => transport.hint(hint).await,
+        }
+    }
+
+    /// Takes messages of one queue or deployment. Several consumers of one queue share its messages.
+    ///
+    /// # Errors
+    /// [`QueueError`] for a queue that the topology does not have and for a prefetch of zero.
+    pub async fn consume(&self, subscription: Subscription) -> Result<Deliveries, QueueError> {
+        match &self.transport {
+            Transport::InProcess(transport) => transport.consume(&subscription).map(Deliveries::in_process),
+            Transport::RabbitMq(transport) => {
+                transport.consume(&subscription).await.map(Deliveries::rabbitmq)
+            }
+        }
+    }
+
+    /// Every hint of one type from now on. A listener that falls behind skips the oldest.
+    ///
+    /// # Errors
+    /// [`QueueError`] if the transport cannot subscribe.
+    pub async fn listen<H: Hint>(&self) -> Result<BoxStream<'static, H>, QueueError> {
+        match &self.transport {
+            Transport::InProcess(transport) => Ok(transport.listen()),
+            Transport::RabbitMq(transport) => Ok(transport.listen().await),
+        }
+    }
+
+    /// Messages that were given up, oldest first.
+    ///
+    /// # Errors
+    /// [`QueueError`] if the transport cannot list them.
+    pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
+        match &self.transport {
+            Transport::InProcess(transport) => Ok(transport.dead_letters()),
+            Transport::RabbitMq(transport) => transport.dead_letters().await,
+        }
+    }
+}
+
+fn count(name: &str, started: Instant, result: Result<(), PublishError>) -> Result<(), PublishError> {
+    let outcome = if result.is_ok() { "confirmed" } else { "failed" };
+    instruments::published(name, outcome, started.elapsed());
+    result
+}
