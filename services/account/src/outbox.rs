@@ -1,0 +1,21 @@
+//! The way of this service's messages to the broker.
+
+use imagioo_queue::{BoxError, OutboxRow, OutboxSource};
+use sqlx::PgPool;
+
+use crate::db;
+
+/// The table `account.outbox`.
+pub(crate) struct Outbox(pub(crate) PgPool);
+
+impl OutboxSource for Outbox {
+    async fn claim(&self, limit: i64) -> Result<Vec<OutboxRow>, BoxError> {
+        let mut connection = self.0.acquire().await?;
+        Ok(db::outbox::claim(&mut connection, limit).await?)
+    }
+
+    async fn confirm(&self, ids: &[i64]) -> Result<(), BoxError> {
+        let mut connection = self.0.acquire().await?;
+        Ok(db::outbox::delete(&mut connection, ids).await?)
+    }
+}
