@@ -1,0 +1,61 @@
+//! What every use case of the gateway works with.
+
+use std::sync::Arc;
+
+use imagioo_proto::jobs::v1::GenerationChanged;
+use imagioo_queue::Queue;
+use imagioo_storage::Storage;
+use imagioo_types::{Clock, GenerationId};
+use sqlx::PgPool;
+use tokio::sync::Notify;
+
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::dispatch::depths::Depths;
+use crate::holds::Holds;
+use crate::hot::Hot;
+use crate::screening::PromptScreen;
+use crate::watchers::{Signal, Watchers};
+
+/// The parts of a running gateway. Clones share them.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Parts>);
+
+/// See [`App`].
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) pool: PgPool,
+    pub(crate) queue: Queue,
+    pub(crate) storage: Storage,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) holds: Holds,
+    pub(crate) screen: PromptScreen,
+    pub(crate) hot: Hot,
+    pub(crate) depths: Depths,
+    pub(crate) watchers: Watchers,
+    /// Wakes the relay of the outbox.
+    pub(crate) outbox: Arc<Notify>,
+    /// Wakes the dispatcher.
+    pub(crate) turns: Arc<Notify>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Tells watchers, here and on other replicas, that a row changed.
+    pub(crate) async fn changed(&self, id: GenerationId, version: i64) {
+        self.watchers.tell(id, Signal::Changed);
+        self.queue.hint(&GenerationChanged { generation: id.name(), version }).await;
+    }
+}

@@ -1,0 +1,141 @@
+//! The gateway's configuration; the documented defaults are in `deploy/config/gateway.toml`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use imagioo_cache::CacheConfig;
+use imagioo_queue::RabbitConfig;
+use imagioo_rpc::IdentityConfig;
+use imagioo_runtime::database::DatabaseConfig;
+use imagioo_runtime::ops::OpsConfig;
+use imagioo_storage::StorageConfig;
+use serde::Deserialize;
+use time::Duration;
+
+/// Everything the gateway can be told.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where clients call.
+    pub listen: SocketAddr,
+    /// Where workers and billing call.
+    pub internal_listen: SocketAddr,
+    /// The catalogue; empty for the one that is compiled in.
+    pub catalogue_file: PathBuf,
+    /// True when no other process can hold a lease.
+    pub sole_process: bool,
+    /// Addresses of the other services.
+    pub peers: Peers,
+    /// Service keys.
+    pub identity: IdentityConfig,
+    /// The database with the schema `generation`.
+    pub database: DatabaseConfig,
+    /// What one user may have at once.
+    pub share: ShareConfig,
+    /// Rate limits.
+    pub limits: Limits,
+    /// Leases, deadlines and sweeps.
+    pub timing: Timing,
+    /// Attempts and waits between them.
+    pub retries: Retries,
+    /// Messages, when it runs as a process of its own.
+    pub queue: RabbitConfig,
+    /// Objects, when it runs as a process of its own.
+    pub storage: StorageConfig,
+    /// Rate limits, when it runs as a process of its own.
+    pub cache: CacheConfig,
+    /// Health and metrics.
+    pub ops: OpsConfig,
+}
+
+/// Addresses of the services that the gateway calls.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peers {
+    /// The account service.
+    pub account: String,
+    /// The billing service.
+    pub billing: String,
+}
+
+/// A user's part of a busy deployment.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShareConfig {
+    /// Relative weight, above zero.
+    pub weight: f64,
+    /// Most generations dispatched or running at once, per deployment.
+    pub in_flight: i32,
+}
+
+/// Rate limits at the edge.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Sustained calls per second of one user.
+    pub user_per_second: u32,
+    /// Calls of one user at once.
+    pub user_burst: u32,
+    /// Sustained credential calls per minute of one address.
+    pub address_per_minute: u32,
+    /// Credential calls of one address at once.
+    pub address_burst: u32,
+}
+
+/// Leases, deadlines and sweeps, in seconds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// How long a lease lasts without renewal.
+    pub lease_seconds: u32,
+    /// When a generation must have started.
+    pub start_within_seconds: u32,
+    /// When a generation must have ended.
+    pub end_within_seconds: u32,
+    /// When a hint that no worker took is given up.
+    pub unstarted_seconds: u32,
+    /// How often the sweeper looks.
+    pub sweep_seconds: u32,
+    /// How often the collector looks.
+    pub collect_seconds: u32,
+}
+
+impl Timing {
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::seconds(i64::from(self.lease_seconds))
+    }
+
+    pub(crate) fn start_within(&self) -> Duration {
+        Duration::seconds(i64::from(self.start_within_seconds))
+    }
+
+    pub(crate) fn end_within(&self) -> Duration {
+        Duration::seconds(i64::from(self.end_within_seconds))
+    }
+
+    pub(crate) fn unstarted(&self) -> Duration {
+        Duration::seconds(i64::from(self.unstarted_seconds))
+    }
+
+    pub(crate) fn sweep(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(u64::from(self.sweep_seconds.max(1)))
+    }
+
+    pub(crate) fn collect(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(u64::from(self.collect_seconds.max(1)))
+    }
+}
+
+/// Attempts and waits between them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retries {
+    /// Attempts of one generation, the first included.
+    pub attempts: i32,
+    /// Takeovers of one attempt.
+    pub takeovers: i64,
+    /// Seconds.
+    pub backoff_base_seconds: u32,
+    /// Seconds.
+    pub backoff_cap_seconds: u32,
+}

@@ -1,0 +1,159 @@
+//! Inserting accepted generations: many rows, one statement, each with or without a slot at once.
+
+use imagioo_types::{Credits, GenerationId, Screened, UserId};
+use sqlx::PgConnection;
+use time::Duration;
+
+use super::State;
+use crate::catalogue::Settings;
+use crate::db::broken;
+use crate::dispatch::Share;
+
+/// An accepted generation: validated, priced, screened and paid for.
+#[derive(Debug, Clone)]
+pub(crate) struct New {
+    pub(crate) id: GenerationId,
+    pub(crate) owner: UserId,
+    pub(crate) request_id: String,
+    pub(crate) body_hash: [u8; 32],
+    pub(crate) model: String,
+    pub(crate) operation: &'static str,
+    pub(crate) settings: Settings,
+    pub(crate) count: i32,
+    pub(crate) prompt: Screened,
+    pub(crate) deployment: String,
+    pub(crate) catalogue_version: String,
+    pub(crate) price: Credits,
+    pub(crate) share: Share,
+    /// Whether the deployment has room now, so that it may be dispatched without waiting for the dispatcher.
+    pub(crate) open: bool,
+    pub(crate) start_within: Duration,
+    pub(crate) end_within: Duration,
+}
+
+/// What an insert found or left: the state now, and whether this statement created the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Inserted {
+    pub(crate) id: GenerationId,
+    pub(crate) state: State,
+    pub(crate) created: bool,
+}
+
+/// Inserts what does not exist yet. A user who has a free slot, nothing waiting, and an open queue gets the slot.
+///
+/// A user who has nothing waiting joins the queue at the virtual time of the first who waits: never before, and at most
+/// one full cap after, whatever they had while nobody else wanted it.
+///
+/// Rows must be sorted by owner and have distinct ids. Answers one entry per row, in no order.
+pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<Inserted>, sqlx::Error> {
+    fn column<T>(rows: &[New], read: impl Fn(&New) -> T) -> Vec<T> {
+        rows.iter().map(read).collect()
+    }
+    let settings = rows
+        .iter()
+        .map(|row| serde_json::to_value(&row.settings).map_err(broken))
+        .collect::<Result<Vec<_>, _>>()?;
+    let found = sqlx::query!(
+        r#"with input as materialized (
+               select * from unnest(
+                   $1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::jsonb[], $8::int[],
+                   $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::float8[], $15::int[],
+                   $16::bool[], $17::float8[], $18::float8[]
+               ) with ordinality as input (
+                   id, owner, request_id, body_hash, model, operation, settings, count, prompt, screening, deployment,
+                   catalogue_version, price, weight, cap, open, start_within, end_within, place
+               )
+           ), existing as materialized (
+               select g.id, g.state from generation.generations g join input using (id)
+           ), fresh as materialized (
+               select *, row_number() over (partition by owner, deployment order by place) as turn
+               from input where id not in (select id from existing)
+           ), wanted as (
+               select owner, deployment, count(*)::int as many, max(weight) as weight, max(cap) as cap,
+                      coalesce((
+                          select min(w.vtime) from generation.dispatch_users w
+                          where w.queue = deployment and w.queued > 0
+                      ), 0) as vtime,
+                      bool_and(open) and not exists (
+                          select from generation.backlog b where b.queue = deployment
+                      ) as open
+               from fresh group by owner, deployment order by owner, deployment
+           ), slots as (
+               insert into generation.dispatch_users as u
+                   (owner, queue, weight, cap, queued, in_flight, vtime, granted)
+               select owner, deployment, weight, cap,
+                      many - case when open then least(many, cap) else 0 end,
+                      case when open then least(many, cap) else 0 end,
+                      vtime + case when open then least(many, cap) else 0 end / weight,
+                      case when open then least(many, cap) else 0 end
+               from wanted
+               on conflict (owner, queue) do update set
+                   weight = excluded.weight,
+                   cap = excluded.cap,
+                   granted = case when u.queued > 0 then 0
+                                  else greatest(0, least(excluded.granted, excluded.cap - u.in_flight)) end,
+                   queued = u.queued + excluded.queued + excluded.granted
+                          - case when u.queued > 0 then 0
+                                 else greatest(0, least(excluded.granted, excluded.cap - u.in_flight)) end,
+                   in_flight = u.in_flight
+                          + case when u.queued > 0 then 0
+                                 else greatest(0, least(excluded.granted, excluded.cap - u.in_flight)) end,
+                   vtime = case when u.queued > 0 then u.vtime
+                                else least(
+                                         greatest(u.vtime, excluded.vtime - excluded.granted / excluded.weight),
+                                         excluded.vtime + (excluded.cap - excluded.granted) / excluded.weight
+                                     )
+                                   + greatest(0, least(excluded.granted, excluded.cap - u.in_flight))
+                                     / excluded.weight end
+               returning owner, queue, granted
+           ), created as (
+               insert into generation.generations (
+                   id, owner, request_id, body_hash, state, model, operation, settings, count, prompt, screening,
+                   deployment, catalogue_version, price, dispatched_at, start_deadline, deadline, created_at
+               )
+               select f.id, f.owner, f.request_id, f.body_hash,
+                      case when f.turn <= s.granted then 'dispatched' else 'queued' end,
+                      f.model, f.operation, f.settings, f.count, f.prompt, f.screening, f.deployment,
+                      f.catalogue_version, f.price,
+                      case when f.turn <= s.granted then generation.clock_now() end,
+                      generation.clock_now() + make_interval(secs => f.start_within),
+                      generation.clock_now() + make_interval(secs => f.end_within),
+                      generation.clock_now()
+               from fresh f join slots s on s.owner = f.owner and s.queue = f.deployment
+               returning id, owner, deployment, state
+           ), waiting as (
+               insert into generation.backlog (generation, queue, owner, attempt)
+               select id, deployment, owner, 1 from created where state = 'queued'
+           )
+           select id as "id!", state as "state!", true as "created!" from created
+           union all
+           select id, state, false from existing"#,
+        &column(rows, |row| row.id.uuid()),
+        &column(rows, |row| row.owner.uuid()),
+        &column(rows, |row| row.request_id.clone()),
+        &column(rows, |row| row.body_hash.to_vec()),
+        &column(rows, |row| row.model.clone()),
+        &column(rows, |row| row.operation.to_owned()),
+        &settings,
+        &column(rows, |row| row.count),
+        &column(rows, |row| row.prompt.prompt().as_str().to_owned()),
+        &column(rows, |row| row.prompt.decision().to_owned()),
+        &column(rows, |row| row.deployment.clone()),
+        &column(rows, |row| row.catalogue_version.clone()),
+        &column(rows, |row| row.price.get()),
+        &column(rows, |row| row.share.weight),
+        &column(rows, |row| row.share.cap),
+        &column(rows, |row| row.open),
+        &column(rows, |row| row.start_within.as_seconds_f64()),
+        &column(rows, |row| row.end_within.as_seconds_f64()),
+    )
+    .fetch_all(conn)
+    .await?;
+    found
+        .into_iter()
+        .map(|row| {
+            let state = State::try_from(row.state).map_err(broken)?;
+            Ok(Inserted { id: GenerationId::from_uuid(row.id), state, created: row.created })
+        })
+        .collect()
+}

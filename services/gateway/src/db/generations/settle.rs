@@ -1,0 +1,258 @@
+//! Applying outcomes: state, images, settlement message and freed slot in one commit, many rows in one statement.
+
+use imagioo_types::{Credits, GenerationId};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::State;
+use crate::db::broken;
+use crate::generation::{Failure, Image};
+
+/// What is to become of a generation at a certain attempt.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    pub(crate) generation: GenerationId,
+    pub(crate) attempt: i32,
+    pub(crate) ending: Ending,
+    pub(crate) failure: Option<Failure>,
+    /// Applies only to a generation that no worker has started.
+    pub(crate) unless_running: bool,
+    /// Told to the others when the generation ends.
+    pub(crate) settled: Settled,
+}
+
+/// The end, or another attempt.
+#[derive(Debug, Clone)]
+pub(crate) enum Ending {
+    /// A final state, what it costs and what was delivered.
+    End { state: State, charge: Credits, images: Vec<Image> },
+    /// The next attempt. Becomes CANCELLED if the owner asked for that meanwhile.
+    Requeue { not_before: Option<OffsetDateTime> },
+}
+
+/// A `GenerationSettled` message for the outbox.
+#[derive(Debug, Clone)]
+pub(crate) struct Settled {
+    pub(crate) message_id: Uuid,
+    pub(crate) name: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) trace: Option<String>,
+}
+
+/// An outcome that was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Applied {
+    pub(crate) generation: GenerationId,
+    pub(crate) state: State,
+    pub(crate) version: i64,
+    pub(crate) attempt: i32,
+}
+
+/// Applies each outcome once: to a generation that has none and is at the named attempt.
+///
+/// Outcomes must name distinct generations. Those without an entry in the answer changed nothing.
+/// Locks are taken in one order everywhere: generations by id, then users by owner and queue.
+pub(crate) async fn settle(
+    conn: &mut PgConnection,
+    outcomes: &[Outcome],
+) -> Result<Vec<Applied>, sqlx::Error> {
+    let rows = Columns::of(outcomes)?;
+    let images = ImageColumns::of(outcomes);
+    let applied = sqlx::query!(
+        r#"with input as materialized (
+               select * from unnest(
+                   $1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::jsonb[], $6::timestamptz[], $7::bool[],
+                   $8::uuid[], $9::text[], $10::bytea[], $11::text[]
+               ) as input (id, attempt, state, charge, failure, not_before, unless_running,
+                           message_id, message_name, message_body, message_trace)
+           ), before as materialized (
+               select g.id, g.owner, g.deployment, g.attempt, g.state as old_state,
+                      case when input.state = 'queued' and g.cancel_requested_at is not null then 'cancelled'
+                           else input.state end as new_state,
+                      case when input.state = 'queued' and g.cancel_requested_at is not null then null
+                           else input.failure end as failure,
+                      input.charge, input.not_before,
+                      input.message_id, input.message_name, input.message_body, input.message_trace
+               from generation.generations g join input on input.id = g.id and input.attempt = g.attempt
+               where g.state in ('queued', 'dispatched', 'running')
+                 and not (input.unless_running and g.state = 'running')
+               order by g.id
+               for update of g
+           ), users as materialized (
+               select u.owner, u.queue, u.queued, u.in_flight, u.vtime
+               from generation.dispatch_users u
+               where exists (select from before b where b.owner = u.owner and b.deployment = u.queue)
+               order by u.owner, u.queue
+               for update
+           ), slots as (
+               update generation.dispatch_users u set
+                   in_flight = users.in_flight - moved.flying,
+                   queued = users.queued - moved.waiting + moved.back,
+                   -- Whoever begins to wait joins as in `insert`.
+                   vtime = case when users.queued = moved.waiting and moved.back > 0
+                                then least(greatest(users.vtime, moved.joined), moved.joined + u.cap / u.weight)
+                                else users.vtime end
+               from (
+                   select b.owner, b.deployment,
+                          count(*) filter (where b.old_state <> 'queued')::int as flying,
+                          count(*) filter (where b.old_state = 'queued')::int as waiting,
+                          count(*) filter (where b.new_state = 'queued')::int as back,
+                          case when bool_or(b.new_state = 'queued') then (
+                              select coalesce(min(w.vtime), 0) from generation.dispatch_users w
+                              where w.queue = b.deployment and w.queued > 0
+                          ) end as joined
+                   from before b group by b.owner, b.deployment
+               ) moved
+               join users on users.owner = moved.owner and users.queue = moved.deployment
+               where u.owner = moved.owner and u.queue = moved.deployment
+           ), changed as (
+               update generation.generations g set
+                   state = before.new_state,
+                   version = g.version + 1,
+                   attempt = g.attempt + case when before.new_state = 'queued' then 1 else 0 end,
+                   epoch = case when before.new_state = 'queued' then 0 else g.epoch end,
+                   worker = null,
+                   lease_until = null,
+                   dispatched_at = null,
+                   not_before = case when before.new_state = 'queued' then before.not_before end,
+                   failure = before.failure,
+                   charge = case when before.new_state = 'queued' then null else before.charge end,
+                   ended_at = case when before.new_state = 'queued' then null else generation.clock_now() end
+               from before where g.id = before.id
+               returning g.id, g.owner, g.deployment, g.state, g.version, g.attempt, g.not_before, g.ended_at
+           ), left_backlog as (
+               delete from generation.backlog b using before
+               where b.generation = before.id and before.new_state <> 'queued'
+           ), joined_backlog as (
+               insert into generation.backlog (generation, queue, owner, attempt, not_before)
+               select id, deployment, owner, attempt, not_before from changed where state = 'queued'
+               on conflict (generation) do update
+                   set attempt = excluded.attempt, not_before = excluded.not_before
+           ), delivered as (
+               insert into generation.images (
+                   id, generation, owner, index, object_key, format, width, height, size_bytes, sha256, seed, created_at
+               )
+               select i.id, changed.id, changed.owner, i.index, i.object_key, i.format, i.width, i.height,
+                      i.size_bytes, i.sha256, i.seed, changed.ended_at
+               from unnest(
+                   $12::uuid[], $13::uuid[], $14::int[], $15::text[], $16::text[], $17::int[], $18::int[],
+                   $19::bigint[], $20::bytea[], $21::bigint[]
+               ) as i (id, generation, index, object_key, format, width, height, size_bytes, sha256, seed)
+               join changed on changed.id = i.generation
+           ), told as (
+               insert into generation.outbox (message_id, name, body, trace)
+               select before.message_id, before.message_name, before.message_body, before.message_trace
+               from before where before.new_state <> 'queued'
+           )
+           select id, state, version, attempt from changed"#,
+        &rows.ids,
+        &rows.attempts,
+        &rows.states,
+        &rows.charges,
+        &rows.failures as &[Option<serde_json::Value>],
+        &rows.not_before as &[Option<OffsetDateTime>],
+        &rows.unless_running,
+        &rows.message_ids,
+        &rows.message_names,
+        &rows.message_bodies,
+        &rows.message_traces as &[Option<String>],
+        &images.ids,
+        &images.generations,
+        &images.indexes,
+        &images.object_keys,
+        &images.formats,
+        &images.widths,
+        &images.heights,
+        &images.sizes,
+        &images.hashes,
+        &images.seeds as &[Option<i64>],
+    )
+    .fetch_all(conn)
+    .await?;
+    applied
+        .into_iter()
+        .map(|row| {
+            let state = State::try_from(row.state).map_err(broken)?;
+            let generation = GenerationId::from_uuid(row.id);
+            Ok(Applied { generation, state, version: row.version, attempt: row.attempt })
+        })
+        .collect()
+}
+
+#[derive(Default)]
+struct Columns {
+    ids: Vec<Uuid>,
+    attempts: Vec<i32>,
+    states: Vec<String>,
+    charges: Vec<i64>,
+    failures: Vec<Option<serde_json::Value>>,
+    not_before: Vec<Option<OffsetDateTime>>,
+    unless_running: Vec<bool>,
+    message_ids: Vec<Uuid>,
+    message_names: Vec<String>,
+    message_bodies: Vec<Vec<u8>>,
+    message_traces: Vec<Option<String>>,
+}
+
+impl Columns {
+    fn of(outcomes: &[Outcome]) -> Result<Self, sqlx::Error> {
+        let mut columns = Self::default();
+        for outcome in outcomes {
+            let (state, charge, not_before) = match &outcome.ending {
+                Ending::End { state, charge, .. } => (*state, *charge, None),
+                Ending::Requeue { not_before } => (State::Queued, Credits::ZERO, *not_before),
+            };
+            let failure = outcome.failure.as_ref().map(serde_json::to_value).transpose().map_err(broken)?;
+            columns.ids.push(outcome.generation.uuid());
+            columns.attempts.push(outcome.attempt);
+            columns.states.push(state.as_str().to_owned());
+            columns.charges.push(charge.get());
+            columns.failures.push(failure);
+            columns.not_before.push(not_before);
+            columns.unless_running.push(outcome.unless_running);
+            columns.message_ids.push(outcome.settled.message_id);
+            columns.message_names.push(outcome.settled.name.clone());
+            columns.message_bodies.push(outcome.settled.body.clone());
+            columns.message_traces.push(outcome.settled.trace.clone());
+        }
+        Ok(columns)
+    }
+}
+
+#[derive(Default)]
+struct ImageColumns {
+    ids: Vec<Uuid>,
+    generations: Vec<Uuid>,
+    indexes: Vec<i32>,
+    object_keys: Vec<String>,
+    formats: Vec<String>,
+    widths: Vec<i32>,
+    heights: Vec<i32>,
+    sizes: Vec<i64>,
+    hashes: Vec<Vec<u8>>,
+    seeds: Vec<Option<i64>>,
+}
+
+impl ImageColumns {
+    fn of(outcomes: &[Outcome]) -> Self {
+        let mut columns = Self::default();
+        let delivered = outcomes.iter().flat_map(|outcome| match &outcome.ending {
+            Ending::End { images, .. } => images.as_slice(),
+            Ending::Requeue { .. } => &[],
+        });
+        for image in delivered {
+            columns.ids.push(image.id.uuid());
+            columns.generations.push(image.generation.uuid());
+            columns.indexes.push(image.index);
+            columns.object_keys.push(image.object_key.clone());
+            columns.formats.push(image.format.as_str().to_owned());
+            columns.widths.push(image.width);
+            columns.heights.push(image.height);
+            columns.sizes.push(image.size_bytes);
+            columns.hashes.push(image.sha256.clone());
+            columns.seeds.push(image.seed);
+        }
+        columns
+    }
+}

@@ -1,0 +1,97 @@
+//! Starting generations: lease, fence and intent in one commit, many rows in one statement.
+
+use imagioo_types::{GenerationId, NotAllowed, Prompt, Screened, UserId};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use time::{Duration, OffsetDateTime};
+
+use crate::catalogue::Settings;
+use crate::db::broken;
+
+/// A worker that wants a generation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Claim {
+    pub(crate) generation: GenerationId,
+    pub(crate) attempt: i32,
+    pub(crate) worker: String,
+}
+
+/// A lease that was given, with everything the worker needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Started {
+    pub(crate) generation: GenerationId,
+    pub(crate) owner: UserId,
+    pub(crate) attempt: i32,
+    pub(crate) epoch: i64,
+    pub(crate) version: i64,
+    pub(crate) worker: String,
+    pub(crate) prompt: Screened,
+    pub(crate) operation: String,
+    pub(crate) settings: Settings,
+    pub(crate) count: i32,
+    pub(crate) deployment: String,
+    pub(crate) deadline: OffsetDateTime,
+}
+
+/// Gives each claim its lease if the generation was dispatched at that attempt, if its lease has lapsed, or if the same
+/// worker asks again. Claims must be sorted and name distinct generations. Claims without an entry in the answer got nothing.
+pub(crate) async fn start(
+    conn: &mut PgConnection,
+    claims: &[Claim],
+    lease: Duration,
+) -> Result<Vec<Started>, sqlx::Error> {
+    let generations: Vec<_> = claims.iter().map(|claim| claim.generation.uuid()).collect();
+    let attempts: Vec<_> = claims.iter().map(|claim| claim.attempt).collect();
+    let workers: Vec<_> = claims.iter().map(|claim| claim.worker.clone()).collect();
+    let rows = sqlx::query!(
+        r#"with input as materialized (
+               select * from unnest($1::uuid[], $2::int[], $3::text[]) as input (id, attempt, worker)
+           ), locked as materialized (
+               select g.id, input.worker,
+                      g.state = 'running' and g.worker = input.worker as same_holder
+               from generation.generations g join input on input.id = g.id and input.attempt = g.attempt
+               where g.state = 'dispatched'
+                  or (g.state = 'running'
+                      and (g.worker = input.worker or g.lease_until < generation.clock_now()))
+               order by g.id
+               for update of g
+           )
+           update generation.generations g set
+               state = 'running',
+               worker = locked.worker,
+               lease_until = generation.clock_now() + make_interval(secs => $4),
+               epoch = g.epoch + case when locked.same_holder then 0 else 1 end,
+               version = g.version + case when locked.same_holder then 0 else 1 end,
+               started_at = coalesce(g.started_at, generation.clock_now())
+           from locked
+           where g.id = locked.id
+           returning g.id, g.owner, g.attempt, g.epoch, g.version, locked.worker as "worker!", g.prompt, g.screening,
+                     g.operation, g.settings as "settings: Json<Settings>", g.count, g.deployment, g.deadline"#,
+        &generations,
+        &attempts,
+        &workers,
+        lease.as_seconds_f64(),
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let prompt = Prompt::parse(row.prompt).map_err(broken)?;
+            Ok(Started {
+                generation: GenerationId::from_uuid(row.id),
+                owner: UserId::from_uuid(row.owner),
+                attempt: row.attempt,
+                epoch: row.epoch,
+                version: row.version,
+                worker: row.worker,
+                prompt: Screened::from_stored(prompt, row.screening)
+                    .map_err(|error: NotAllowed| broken(error))?,
+                operation: row.operation,
+                settings: row.settings.0,
+                count: row.count,
+                deployment: row.deployment,
+                deadline: row.deadline,
+            })
+        })
+        .collect()
+}

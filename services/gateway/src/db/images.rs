@@ -1,0 +1,109 @@
+//! `generation.images`: delivered results.
+
+use imagioo_types::{GenerationId, ImageId, UserId};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::broken;
+use crate::catalogue::Format;
+use crate::generation::Image;
+
+struct Row {
+    id: Uuid,
+    generation: Uuid,
+    owner: Uuid,
+    index: i32,
+    object_key: String,
+    format: String,
+    width: i32,
+    height: i32,
+    size_bytes: i64,
+    sha256: Vec<u8>,
+    seed: Option<i64>,
+    created_at: OffsetDateTime,
+}
+
+impl TryFrom<Row> for Image {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Row) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: ImageId::from_uuid(row.id),
+            generation: GenerationId::from_uuid(row.generation),
+            owner: UserId::from_uuid(row.owner),
+            index: row.index,
+            object_key: row.object_key,
+            format: Format::parse(&row.format).ok_or_else(|| broken(row.format))?,
+            width: row.width,
+            height: row.height,
+            size_bytes: row.size_bytes,
+            sha256: row.sha256,
+            seed: row.seed,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// The owner's image with this id.
+pub(crate) async fn find_owned(
+    conn: &mut PgConnection,
+    owner: UserId,
+    id: ImageId,
+) -> Result<Option<Image>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select id, generation, owner, index, object_key, format, width, height, size_bytes, sha256, seed, created_at
+           from generation.images where id = $1 and owner = $2"#,
+        id.uuid(),
+        owner.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(Image::try_from).transpose()
+}
+
+/// The owner's images older than `before`, newest first.
+pub(crate) async fn list(
+    conn: &mut PgConnection,
+    owner: UserId,
+    before: Option<ImageId>,
+    limit: i64,
+) -> Result<Vec<Image>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select id, generation, owner, index, object_key, format, width, height, size_bytes, sha256, seed, created_at
+           from generation.images
+           where owner = $1 and ($2::uuid is null or id < $2)
+           order by id desc limit $3"#,
+        owner.uuid(),
+        before.map(ImageId::uuid),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Image::try_from).collect()
+}
+
+/// The images of these generations, in order.
+pub(crate) async fn list_of(
+    conn: &mut PgConnection,
+    generations: &[Uuid],
+) -> Result<Vec<Image>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select id, generation, owner, index, object_key, format, width, height, size_bytes, sha256, seed, created_at
+           from generation.images where generation = any($1) order by generation, index"#,
+        generations,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Image::try_from).collect()
+}
+
+/// Which of these object keys an image names.
+pub(crate) async fn named_keys(conn: &mut PgConnection, keys: &[String]) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!("select object_key from generation.images where object_key = any($1)", keys)
+        .fetch_all(conn)
+        .await
+}

@@ -1,0 +1,88 @@
+//! The dispatcher: one leader moves generations from the backlog to their queues, fairly.
+
+use std::time::Duration;
+
+use imagioo_proto::jobs::v1::GenerationReady;
+use imagioo_runtime::Shutdown;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgAdvisoryLockKey;
+use sqlx::{Postgres, postgres::PgAdvisoryLock};
+
+use crate::app::App;
+use crate::db::dispatch_users;
+use crate::dispatch::depths::window;
+use crate::dispatch::offers;
+use crate::error::Error;
+
+/// Names the leader's advisory lock; any number that nothing else in this database uses.
+const LEADER: i64 = 0x696d_6167_696f_6f01;
+/// Without a wake-up the backlog is looked at this often: retries become due, other replicas add work.
+const TICK: Duration = Duration::from_millis(250);
+/// How long a replica that is not the leader waits before it asks again.
+const FOLLOW: Duration = Duration::from_secs(2);
+
+/// Leads when no other replica does, until shutdown.
+pub(crate) async fn run(app: App, shutdown: Shutdown) {
+    while !shutdown.is_requested() {
+        match lead(&app, &shutdown).await {
+            Ok(()) => {}
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "dispatcher lost its database, trying again",
+            ),
+        }
+        tokio::select! {
+            () = shutdown.requested() => return,
+            () = tokio::time::sleep(FOLLOW) => {}
+        }
+    }
+}
+
+/// Dispatches for as long as this replica holds the lock. The lock lives and dies with its connection, and the claim
+/// itself is a compare-and-set: two leaders at once would be unfair for a moment, never wrong.
+async fn lead(app: &App, shutdown: &Shutdown) -> Result<(), Error> {
+    let lock = PgAdvisoryLock::with_key(PgAdvisoryLockKey::BigInt(LEADER));
+    let conn = app.pool.acquire().await?;
+    let sqlx::Either::Left(mut held) = lock.try_acquire(conn).await? else { return Ok(()) };
+    tracing::info!("dispatcher leads");
+    loop {
+        match turn(app, &mut held).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            // Refused, a deadlock say, and not lost: this replica leads on.
+            Err(Error::Database(sqlx::Error::Database(refusal))) => {
+                tracing::warn!(
+                    error = &*refusal as &dyn std::error::Error,
+                    "turn failed, the next one tries again"
+                );
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::select! {
+            () = shutdown.requested() => break,
+            () = app.turns.notified() => {}
+            () = tokio::time::sleep(TICK) => {}
+        }
+    }
+    held.release_now().await?;
+    Ok(())
+}
+
+/// Fills every queue's window once; true when something was dispatched.
+async fn turn(
+    app: &App,
+    conn: &mut sqlx::postgres::PgAdvisoryLockGuard<PoolConnection<Postgres>>,
+) -> Result<bool, Error> {
+    let mut any = false;
+    for deployment in app.catalogue.deployments() {
+        let claimed = dispatch_users::claim(conn.as_mut(), &deployment.id, window(deployment)).await?;
+        any |= !claimed.is_empty();
+        for dispatched in claimed {
+            let ready =
+                GenerationReady { generation: dispatched.generation.name(), attempt: dispatched.attempt };
+            offers::make(&app.queue, &deployment.id, &ready).await;
+            app.changed(dispatched.generation, dispatched.version).await;
+        }
+    }
+    Ok(any)
+}

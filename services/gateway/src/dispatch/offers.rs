@@ -1,0 +1,49 @@
+//! Offers of generations that were dispatched at their creation: made after the commit and off the caller's path, so
+//! that neither a slow broker delays an answer nor a caller that hangs up keeps its own generation waiting.
+
+use futures::{StreamExt as _, stream};
+use imagioo_proto::jobs::v1::GenerationReady;
+use imagioo_queue::Queue;
+use imagioo_runtime::Shutdown;
+use tokio::sync::mpsc;
+
+/// Offers that may wait to be made; more are left to the sweeper.
+const WAITING: usize = 10_000;
+/// Offers that are made at once.
+const AT_ONCE: usize = 64;
+
+/// Where offers are left. Clones share the way.
+#[derive(Clone)]
+pub(crate) struct Offers(mpsc::Sender<(String, GenerationReady)>);
+
+impl Offers {
+    /// Makes offers until every clone is dropped.
+    pub(crate) fn new(queue: Queue, shutdown: &Shutdown) -> Self {
+        let (sender, mut receiver) = mpsc::channel::<(String, GenerationReady)>(WAITING);
+        let left = stream::poll_fn(move |context| receiver.poll_recv(context));
+        let offers = left.for_each_concurrent(AT_ONCE, move |(deployment, ready)| {
+            let queue = queue.clone();
+            async move { make(&queue, &deployment, &ready).await }
+        });
+        shutdown.spawn("offer created generations", offers);
+        Self(sender)
+    }
+
+    /// Has an offer made soon.
+    pub(crate) fn leave(&self, deployment: String, ready: GenerationReady) {
+        if self.0.try_send((deployment, ready)).is_err() {
+            tracing::warn!("too many offers wait, the sweeper will return this generation");
+        }
+    }
+}
+
+/// Makes an offer. A lost one is found by the sweeper: the row says that nobody has started it.
+pub(crate) async fn make(queue: &Queue, deployment: &str, ready: &GenerationReady) {
+    if let Err(error) = queue.offer(deployment, ready).await {
+        tracing::warn!(
+            generation = %ready.generation,
+            error = &error as &dyn std::error::Error,
+            "not offered, the sweeper will return it",
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! The sweeper: finds hints that were lost, leases that lapsed and deadlines that passed.
+
+use imagioo_proto::jobs::v1::{CancelUpstream, GenerationReady};
+use imagioo_runtime::Shutdown;
+use imagioo_types::GenerationId;
+use time::Duration;
+
+use crate::app::App;
+use crate::db;
+use crate::db::generations::sweep::{self, Lapsed};
+use crate::dispatch::offers;
+use crate::error::Error;
+use crate::generation::{Failure, Generation, State};
+use crate::generations::finish::{self, Finished};
+use crate::generations::outcome;
+
+/// Rows of one kind in one sweep.
+const BATCH: i64 = 500;
+
+/// Sweeps until shutdown.
+pub(crate) async fn run(app: App, shutdown: Shutdown) {
+    let mut ticks = tokio::time::interval(app.config.timing.sweep());
+    loop {
+        tokio::select! {
+            () = shutdown.requested() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = sweep(&app).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "sweep failed, the next one tries again"
+            );
+        }
+    }
+}
+
+/// What a start finds of an earlier life: every lease is void and every hint is lost.
+pub(crate) async fn recover(app: &App) -> Result<(), Error> {
+    let mut conn = app.pool.acquire().await?;
+    let voided = sweep::void_leases(&mut conn).await?;
+    let mut returned = 0;
+    loop {
+        match sweep::requeue_unstarted(&mut conn, Duration::ZERO, BATCH).await? {
+            0 => break,
+            more => returned += more,
+        }
+    }
+    if voided + returned > 0 {
+        tracing::info!(voided, returned, "unfinished generations go on");
+    }
+    Ok(())
+}
+
+/// One sweep.
+pub(crate) async fn sweep(app: &App) -> Result<(), Error> {
+    let mut conn = app.pool.acquire().await?;
+    let returned = sweep::requeue_unstarted(&mut conn, app.config.timing.unstarted(), BATCH).await?;
+    if returned > 0 {
+        tracing::warn!(returned, "no worker took these generations in time, they wait again");
+        app.turns.notify_one();
+    }
+    let lapsed = sweep::lapsed_leases(&mut conn, BATCH).await?;
+    let overdue = sweep::overdue(&mut conn, BATCH).await?;
+    drop(conn);
+    for generation in lapsed {
+        let id = generation.id;
+        go_on(id, take_over(app, generation).await);
+    }
+    for id in overdue {
+        go_on(id, end_overdue(app, id).await);
+    }
+    Ok(())
+}
+
+/// What cannot be done about one generation must not keep the others waiting; the next sweep tries again.
+fn go_on(id: GenerationId, done: Result<(), Error>) {
+    if let Err(error) = done {
+        tracing::warn!(generation = %id, error = &error as &dyn std::error::Error, "generation not swept");
+    }
+}
+
+/// Offers a generation whose worker went silent to another one, a bounded number of times.
+async fn take_over(app: &App, lapsed: Lapsed) -> Result<(), Error> {
+    if finish::finish(app, lapsed.id, lapsed.attempt).await? != Finished::NoManifest {
+        return Ok(());
+    }
+    if lapsed.epoch > app.config.retries.takeovers {
+        let failure =
+            Failure::new("WORKER_LOST", "the workers that took this kept failing; nothing was charged");
+        return fail(app, lapsed.id, lapsed.attempt, failure).await;
+    }
+    tracing::warn!(generation = %lapsed.id, epoch = lapsed.epoch, "lease lapsed, offering a takeover");
+    let ready = GenerationReady { generation: lapsed.id.name(), attempt: lapsed.attempt };
+    offers::make(&app.queue, &lapsed.deployment, &ready).await;
+    Ok(())
+}
+
+/// Ends a generation that is past its deadline, unless its attempt has left a manifest.
+async fn end_overdue(app: &App, id: GenerationId) -> Result<(), Error> {
+    let Some(generation) = load(app, id).await? else { return Ok(()) };
+    if finish::finish(app, id, generation.attempt).await? != Finished::NoManifest {
+        return Ok(());
+    }
+    if generation.state == State::Running {
+        app.queue.hint(&CancelUpstream { generation: id.name(), attempt: generation.attempt }).await;
+    }
+    let failure = if generation.started_at.is_none() {
+        Failure::new("START_DEADLINE_EXCEEDED", "no worker was free in time; nothing was charged")
+    } else {
+        Failure::new("DEADLINE_EXCEEDED", "it took too long; nothing was charged")
+    };
+    fail(app, id, generation.attempt, failure).await
+}
+
+async fn fail(app: &App, id: GenerationId, attempt: i32, failure: Failure) -> Result<(), Error> {
+    let Some(generation) = load(app, id).await?.filter(|found| found.attempt == attempt) else {
+        return Ok(());
+    };
+    finish::settle(app, outcome::failed(&generation, failure, app.clock.now())).await?;
+    Ok(())
+}
+
+async fn load(app: &App, id: GenerationId) -> Result<Option<Generation>, Error> {
+    Ok(db::generations::find(&mut *app.pool.acquire().await?, id).await?)
+}

@@ -1,0 +1,164 @@
+//! The edge: every public call is identified, limited and routed here, before any service sees it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, Response, header};
+use imagioo_rpc::{AccessVerifier, Caller, Channel, Effect, InternalAuth, RpcError, SERVICE_HEADER};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::transport::server::TcpConnectInfo;
+use tower::{Layer, Service};
+
+mod api_keys;
+mod limits;
+mod routes;
+
+pub(crate) use api_keys::ApiKeys;
+pub(crate) use limits::Limiter;
+use routes::{Access, Route, Target};
+
+/// Everything the edge decides with. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Edge(Arc<Parts>);
+
+/// See [`Edge`].
+pub(crate) struct Parts {
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) verifier: AccessVerifier,
+    pub(crate) limiter: Limiter,
+    pub(crate) operator: InternalAuth,
+    pub(crate) account: Channel,
+    pub(crate) billing: Channel,
+    /// The same services without our own service token, for calls that carry the operator's.
+    pub(crate) account_admin: tonic::transport::Channel,
+    pub(crate) billing_admin: tonic::transport::Channel,
+}
+
+impl Edge {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Decides about a request: who is calling and where it goes.
+    async fn admit(&self, mut request: Request<Body>) -> Result<(Request<Body>, Target), RpcError> {
+        let route = Route::of(request.uri().path())?;
+        match route.access {
+            Access::Open => {
+                request.headers_mut().remove(SERVICE_HEADER);
+                request.headers_mut().remove(header::AUTHORIZATION);
+            }
+            Access::Credentials => {
+                request.headers_mut().remove(SERVICE_HEADER);
+                request.headers_mut().remove(header::AUTHORIZATION);
+                self.0.limiter.address(address(&request)).await?;
+            }
+            Access::User => self.identify(&mut request).await?,
+            Access::Operator => {
+                if route.target == Target::Here {
+                    let (headers, path) = (request.headers(), request.uri().path());
+                    let service = self.0.operator.service(headers, path)?;
+                    request.extensions_mut().insert(service);
+                }
+            }
+        }
+        Ok((request, route.target))
+    }
+
+    /// Verifies the caller's credentials and puts a token that every service can verify in their place.
+    async fn identify(&self, request: &mut Request<Body>) -> Result<(), RpcError> {
+        request.headers_mut().remove(SERVICE_HEADER);
+        let credential = api_keys::credential(request.headers())?;
+        let token = if api_keys::is_api_key(&credential) {
+            let token = self.0.api_keys.exchange(&credential).await?;
+            let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(RpcError::internal)?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+            token
+        } else {
+            credential
+        };
+        let identity = self.0.verifier.verify(&token, Effect::of_path(request.uri().path())).await?;
+        self.0.limiter.user(identity.user).await?;
+        request.extensions_mut().insert(Caller { identity, token });
+        Ok(())
+    }
+
+    async fn forward(&self, target: Target, request: Request<Body>) -> Response<Body> {
+        let answer = match target {
+            Target::Account => self.0.account.clone().call_ready(request).await,
+            Target::Billing => self.0.billing.clone().call_ready(request).await,
+            Target::AccountAdmin => self.0.account_admin.clone().call_ready(request).await,
+            Target::BillingAdmin => self.0.billing_admin.clone().call_ready(request).await,
+            Target::Here => return Status::internal("not routed").into_http(),
+        };
+        answer.unwrap_or_else(|error| {
+            let refusal =
+                RpcError::new(imagioo_rpc::Code::Unavailable, "a part of imagioo does not answer; try again");
+            Status::from(refusal.caused_by(error)).into_http()
+        })
+    }
+}
+
+/// Waits until a channel takes calls, then calls.
+trait CallReady {
+    async fn call_ready(self, request: Request<Body>) -> Result<Response<Body>, tonic::transport::Error>;
+}
+
+impl<S> CallReady for S
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = tonic::transport::Error>,
+{
+    async fn call_ready(mut self, request: Request<Body>) -> Result<Response<Body>, tonic::transport::Error> {
+        std::future::poll_fn(|context| self.poll_ready(context)).await?;
+        self.call(request).await
+    }
+}
+
+fn address(request: &Request<Body>) -> Option<IpAddr> {
+    request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr).map(|peer| peer.ip())
+}
+
+impl<S> Layer<S> for Edge {
+    type Service = Edged<S>;
+
+    fn layer(&self, inner: S) -> Edged<S> {
+        Edged { edge: self.clone(), inner }
+    }
+}
+
+/// The gateway's own services behind the edge.
+#[derive(Clone)]
+pub(crate) struct Edged<S> {
+    edge: Edge,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Edged<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let edge = self.edge.clone();
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        Box::pin(async move {
+            match edge.admit(request).await {
+                Ok((request, Target::Here)) => inner.call(request).await,
+                Ok((request, target)) => Ok(edge.forward(target, request).await),
+                Err(refusal) => Ok(Status::from(refusal).into_http()),
+            }
+        })
+    }
+}

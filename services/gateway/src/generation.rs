@@ -1,0 +1,129 @@
+//! The generation as the business sees it: its states and what is known of it.
+
+use imagioo_types::{Credits, GenerationId, ImageId, Prompt, UserId};
+use time::OffsetDateTime;
+
+use crate::catalogue::{Format, Settings};
+
+/// Where a generation is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Queued,
+    Dispatched,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+    /// A tombstone: this id never existed and never will.
+    Void,
+}
+
+impl State {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Dispatched => "dispatched",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Void => "void",
+        }
+    }
+
+    /// Whether the outcome stands.
+    pub(crate) const fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::Void)
+    }
+}
+
+/// A state that the database's check constraint would not have let in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown generation state `{0}`")]
+pub(crate) struct UnknownState(String);
+
+impl TryFrom<String> for State {
+    type Error = UnknownState;
+
+    fn try_from(text: String) -> Result<Self, UnknownState> {
+        [
+            Self::Queued,
+            Self::Dispatched,
+            Self::Running,
+            Self::Succeeded,
+            Self::Failed,
+            Self::Cancelled,
+            Self::Void,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == text)
+        .ok_or(UnknownState(text))
+    }
+}
+
+/// One request for images.
+#[derive(Debug, Clone)]
+pub(crate) struct Generation {
+    pub(crate) id: GenerationId,
+    pub(crate) owner: UserId,
+    pub(crate) request_id: String,
+    pub(crate) body_hash: Vec<u8>,
+    pub(crate) state: State,
+    pub(crate) version: i64,
+    pub(crate) model: String,
+    pub(crate) operation: String,
+    pub(crate) settings: Settings,
+    pub(crate) count: i32,
+    pub(crate) prompt: Prompt,
+    pub(crate) deployment: String,
+    pub(crate) catalogue_version: String,
+    pub(crate) price: Credits,
+    pub(crate) charge: Option<Credits>,
+    pub(crate) attempt: i32,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) cancel_requested: bool,
+    pub(crate) deadline: OffsetDateTime,
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) started_at: Option<OffsetDateTime>,
+    pub(crate) ended_at: Option<OffsetDateTime>,
+}
+
+/// Why images are missing; stored as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+pub(crate) struct Failure {
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) content_policy: Option<ContentPolicy>,
+}
+
+impl Failure {
+    pub(crate) fn new(reason: &str, message: &str) -> Self {
+        Self { reason: reason.to_owned(), message: message.to_owned(), content_policy: None }
+    }
+}
+
+/// A refusal, the same for every provider.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+pub(crate) struct ContentPolicy {
+    pub(crate) stage: String,
+    pub(crate) categories: Vec<String>,
+    pub(crate) provider: String,
+}
+
+/// A stored and verified result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Image {
+    pub(crate) id: ImageId,
+    pub(crate) generation: GenerationId,
+    pub(crate) owner: UserId,
+    pub(crate) index: i32,
+    pub(crate) object_key: String,
+    pub(crate) format: Format,
+    pub(crate) width: i32,
+    pub(crate) height: i32,
+    pub(crate) size_bytes: i64,
+    pub(crate) sha256: Vec<u8>,
+    pub(crate) seed: Option<i64>,
+    pub(crate) created_at: OffsetDateTime,
+}

@@ -1,0 +1,10 @@
+//! The use cases of generations: create, read, watch, cancel for users; start, renew, record, finish for workers.
+
+pub(crate) mod cancel;
+pub(crate) mod create;
+pub(crate) mod finish;
+pub(crate) mod leases;
+pub(crate) mod outcome;
+pub(crate) mod read;
+pub(crate) mod resolve;
+pub(crate) mod watch;

@@ -1,0 +1,36 @@
+//! Cancelling: at once before a worker runs, by request while it does.
+
+use imagioo_proto::jobs::v1::CancelUpstream;
+use imagioo_rpc::Caller;
+use imagioo_types::GenerationId;
+
+use crate::app::App;
+use crate::db;
+use crate::error::Error;
+use crate::generations::read::{self, Whole};
+use crate::generations::{finish, outcome};
+
+/// Ends the caller's generation early, or asks the worker to. An ended generation is answered unchanged.
+pub(crate) async fn cancel(app: &App, caller: &Caller, id: GenerationId) -> Result<Whole, Error> {
+    let mut whole = read::get(app, caller, id).await?;
+    while !whole.generation.state.is_final() {
+        let mut outcome = outcome::cancelled(&whole.generation, app.clock.now());
+        outcome.unless_running = true;
+        let ended = finish::settle(app, outcome).await?.is_some();
+        if ended || request(app, id, whole.generation.attempt).await? {
+            return read::get(app, caller, id).await;
+        }
+        // Neither waiting nor running: it ended or began another attempt since it was read. Look again.
+        whole = read::get(app, caller, id).await?;
+    }
+    Ok(whole)
+}
+
+/// Asks the worker to stop; false when the generation does not run.
+async fn request(app: &App, id: GenerationId, attempt: i32) -> Result<bool, Error> {
+    if !db::generations::cancel::request(&mut *app.pool.acquire().await?, id).await? {
+        return Ok(false);
+    }
+    app.queue.hint(&CancelUpstream { generation: id.name(), attempt }).await;
+    Ok(true)
+}

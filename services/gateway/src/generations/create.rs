@@ -1,0 +1,158 @@
+//! Creating a generation: validate, price, screen, hold, insert, in this order; a refusal leaves nothing behind.
+
+use imagioo_rpc::{Caller, Code, RpcError};
+use imagioo_types::{Credits, GenerationId, Prompt};
+
+use crate::app::App;
+use crate::catalogue::{Asked, Model, Priced, Unsupported};
+use crate::db;
+use crate::db::generations::insert::{Inserted, New};
+use crate::dispatch::Share;
+use crate::error::Error;
+use crate::generation::{Generation, State};
+use crate::holds::{Held, Wanted};
+
+/// A create call, decoded.
+#[derive(Debug, Clone)]
+pub(crate) struct Create {
+    /// Empty when the caller gave none.
+    pub(crate) request_id: String,
+    /// SHA-256 of what makes two calls the same.
+    pub(crate) body_hash: [u8; 32],
+    pub(crate) model: String,
+    pub(crate) prompt: String,
+    pub(crate) asked: Asked,
+    pub(crate) max_credits: Option<Credits>,
+}
+
+/// Accepts a generation, or finds the one that the same call created before.
+pub(crate) async fn create(app: &App, caller: &Caller, call: Create) -> Result<Generation, Error> {
+    let id = GenerationId::generate();
+    let request_id = if call.request_id.is_empty() { id.to_string() } else { call.request_id.clone() };
+    match accept(app, caller, &call, id, &request_id).await {
+        Ok(id) => load(app, id).await,
+        Err(Error::Refused(refusal)) if !call.request_id.is_empty() => {
+            repeated(app, caller, &call, refusal).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn accept(
+    app: &App,
+    caller: &Caller,
+    call: &Create,
+    id: GenerationId,
+    request_id: &str,
+) -> Result<GenerationId, Error> {
+    let model = find_model(app, &call.model)?;
+    let prompt = Prompt::parse(call.prompt.clone()).map_err(|error| {
+        RpcError::new(Code::InvalidArgument, "the request has invalid fields")
+            .field("prompt", error.to_string())
+    })?;
+    let priced = price(model, &call.asked)?;
+    within_limit(priced.price, call.max_credits)?;
+    let screened = app.screen.screen(prompt);
+    let wanted = Wanted { request_id, body_hash: call.body_hash, generation: id, amount: priced.price };
+    let held = app.holds.hold(caller, wanted).await?;
+    let inserted = app
+        .hot
+        .insert(New {
+            id: held.generation,
+            owner: caller.identity.user,
+            request_id: request_id.to_owned(),
+            body_hash: call.body_hash,
+            model: model.name(),
+            operation: priced.operation.as_str(),
+            settings: priced.settings,
+            count: priced.count,
+            prompt: screened,
+            deployment: model.deployment.id.clone(),
+            catalogue_version: app.catalogue.version.clone(),
+            price: agreed(held, priced.price)?,
+            share: Share { weight: app.config.share.weight, cap: app.config.share.in_flight },
+            open: app.depths.has_room(&model.deployment),
+            start_within: app.config.timing.start_within(),
+            end_within: app.config.timing.end_within(),
+        })
+        .await?;
+    follow_up(app, inserted)
+}
+
+/// A hold that an earlier, crashed call made is at the price of that call; the catalogue may have changed since.
+fn agreed(held: Held, price: Credits) -> Result<Credits, RpcError> {
+    if held.amount == price {
+        return Ok(price);
+    }
+    Err(RpcError::new(
+        Code::RequestIdReused,
+        "the price changed since this request_id was first used: create again with a new request_id",
+    ))
+}
+
+/// Wakes the dispatcher for a generation that waits, and refuses one that was given up before it came to be.
+fn follow_up(app: &App, inserted: Inserted) -> Result<GenerationId, Error> {
+    match inserted.state {
+        State::Void => Err(RpcError::new(
+            Code::Unavailable,
+            "this call took too long and was given up; nothing is held: create again with a new request_id",
+        )
+        .into()),
+        State::Queued if inserted.created => {
+            app.turns.notify_one();
+            Ok(inserted.id)
+        }
+        _ => Ok(inserted.id),
+    }
+}
+
+/// The generation that an earlier call with the same key created, or the refusal if there was none.
+async fn repeated(app: &App, caller: &Caller, call: &Create, refusal: RpcError) -> Result<Generation, Error> {
+    let mut conn = app.pool.acquire().await?;
+    let earlier = db::generations::find_by_request(&mut conn, caller.identity.user, &call.request_id).await?;
+    match earlier {
+        Some(generation) if generation.body_hash == call.body_hash => Ok(generation),
+        Some(_) => Err(RpcError::new(
+            Code::RequestIdReused,
+            "this request_id was used for another request: choose a new one",
+        )
+        .field("request_id", "already used with another body")
+        .into()),
+        None => Err(refusal.into()),
+    }
+}
+
+async fn load(app: &App, id: GenerationId) -> Result<Generation, Error> {
+    let mut conn = app.pool.acquire().await?;
+    let found = db::generations::find(&mut conn, id).await?;
+    found.ok_or_else(|| RpcError::internal("an accepted generation is missing").into())
+}
+
+/// The model with this name.
+pub(crate) fn find_model<'a>(app: &'a App, name: &str) -> Result<&'a Model, RpcError> {
+    app.catalogue.model(name).ok_or_else(|| {
+        let names: Vec<_> = app.catalogue.models.iter().map(Model::name).collect();
+        RpcError::new(Code::ModelUnknown, "there is no such model")
+            .field("model", format!("must be one of {}", names.join(", ")))
+    })
+}
+
+/// What a request costs, if the model can serve it.
+pub(crate) fn price(model: &Model, asked: &Asked) -> Result<Priced, RpcError> {
+    model.price(asked).map_err(|Unsupported(problems)| {
+        let error = RpcError::new(Code::SettingUnsupported, format!("{} cannot do this", model.name()));
+        problems.into_iter().fold(error, |error, (field, description)| error.field(field, description))
+    })
+}
+
+fn within_limit(price: Credits, limit: Option<Credits>) -> Result<(), RpcError> {
+    match limit {
+        Some(limit) if price > limit => Err(RpcError::new(
+            Code::PriceAboveLimit,
+            format!("this costs {price} credits, more than max_credits {limit}"),
+        )
+        .field("max_credits", format!("must be at least {price}"))
+        .detail("price", price)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,165 @@
+//! Applying a finished attempt: the manifest is the word, the message only a hint that it exists.
+
+use std::collections::HashSet;
+
+use imagioo_proto::generation::v1 as wire;
+use imagioo_proto::jobs::v1::{Charged, Manifest, StoredImage, manifest};
+use imagioo_storage::ObjectKey;
+use imagioo_types::{GenerationId, ImageId};
+use prost::Message as _;
+
+use crate::app::App;
+use crate::catalogue::{Format, UnknownOutcome};
+use crate::db;
+use crate::db::generations::settle::{Applied, Outcome};
+use crate::error::Error;
+use crate::generation::{ContentPolicy, Failure, Generation, Image};
+use crate::generations::outcome::{self, Circumstances, Report};
+use crate::grpc::convert;
+
+/// Most characters of a reason or a message, and most categories of a refusal.
+const MAX_TEXT: usize = 1_000;
+const MAX_CATEGORIES: usize = 50;
+
+/// What came of looking for an attempt's manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finished {
+    /// Applied now.
+    Applied,
+    /// The generation has its outcome, or is at another attempt: nothing to do.
+    Past,
+    /// The attempt has no manifest.
+    NoManifest,
+}
+
+/// Applies the manifest of an attempt, if there is one and it still counts.
+pub(crate) async fn finish(app: &App, id: GenerationId, attempt: i32) -> Result<Finished, Error> {
+    let found = db::generations::find(&mut *app.pool.acquire().await?, id).await?;
+    let Some(generation) = found.filter(|found| !found.state.is_final() && found.attempt == attempt) else {
+        return Ok(Finished::Past);
+    };
+    let key = ObjectKey::manifest(generation.owner, id, u32::try_from(attempt).unwrap_or_default());
+    let Some(bytes) = app.storage.read(&key).await? else { return Ok(Finished::NoManifest) };
+    let (images, report) = match Manifest::decode(bytes) {
+        Ok(manifest) => read(&generation, manifest),
+        Err(error) => {
+            tracing::error!(generation = %id, attempt, error = %error, "manifest is damaged");
+            (Vec::new(), Report::Failed(damaged()))
+        }
+    };
+    let outcome = outcome::decide(&generation, images, report, &circumstances(app, &generation));
+    Ok(if settle(app, outcome).await?.is_some() { Finished::Applied } else { Finished::Past })
+}
+
+/// Applies an outcome and wakes everybody it concerns; nothing when the generation had one already.
+pub(crate) async fn settle(app: &App, outcome: Outcome) -> Result<Option<Applied>, Error> {
+    let applied = app.hot.settle(outcome).await?;
+    if let Some(applied) = applied {
+        if applied.state.is_final() {
+            app.outbox.notify_one();
+            metrics::counter!("imagioo_generations_ended_total", "state" => applied.state.as_str())
+                .increment(1);
+        }
+        app.turns.notify_one();
+        app.changed(applied.generation, applied.version).await;
+    }
+    Ok(applied)
+}
+
+fn circumstances<'a>(app: &'a App, generation: &Generation) -> Circumstances<'a> {
+    let deployment = app.catalogue.deployment(&generation.deployment);
+    Circumstances {
+        retries: &app.config.retries,
+        unknown_outcome: deployment.map_or(UnknownOutcome::Fail, |deployment| deployment.unknown_outcome),
+        now: app.clock.now(),
+        luck: rand::random(),
+    }
+}
+
+fn read(generation: &Generation, manifest: Manifest) -> (Vec<Image>, Report) {
+    let mut images: Vec<Image> =
+        manifest.images.into_iter().filter_map(|stored| image(generation, stored)).collect();
+    images.sort_by_key(|image| image.index);
+    images.dedup_by_key(|image| image.index);
+    let mut objects = HashSet::new();
+    images.retain(|image| objects.insert(image.object_key.clone()));
+    (images, report(manifest.ending))
+}
+
+/// A stored image as a row; nothing for one that is not this attempt's or more than was asked and paid for.
+fn image(generation: &Generation, stored: StoredImage) -> Option<Image> {
+    let key = stored.object_key.parse::<ObjectKey>().ok()?;
+    let own = key.owner() == generation.owner
+        && key.generation() == generation.id
+        && i64::from(key.attempt()) == i64::from(generation.attempt)
+        && !key.is_manifest();
+    let whole = stored.width > 0 && stored.height > 0 && stored.size_bytes > 0 && stored.sha256.len() == 32;
+    if !own || !whole || !(0..generation.count).contains(&stored.index) {
+        tracing::error!(generation = %generation.id, index = stored.index, "manifest names what is no image of it");
+        return None;
+    }
+    Some(Image {
+        id: ImageId::generate(),
+        generation: generation.id,
+        owner: generation.owner,
+        index: stored.index,
+        format: format(stored.format())?,
+        object_key: stored.object_key,
+        width: stored.width,
+        height: stored.height,
+        size_bytes: stored.size_bytes,
+        sha256: stored.sha256.to_vec(),
+        seed: stored.seed,
+        created_at: generation.created_at,
+    })
+}
+
+fn format(format: wire::ImageFormat) -> Option<Format> {
+    match format {
+        wire::ImageFormat::Png => Some(Format::Png),
+        wire::ImageFormat::Jpeg => Some(Format::Jpeg),
+        wire::ImageFormat::Webp => Some(Format::Webp),
+        wire::ImageFormat::Unspecified => None,
+    }
+}
+
+fn report(ending: Option<manifest::Ending>) -> Report {
+    match ending {
+        Some(manifest::Ending::Complete(_)) => Report::Complete,
+        Some(manifest::Ending::Cancelled(_)) => Report::Cancelled,
+        Some(manifest::Ending::Failed(cause)) => Report::Failed(failure(cause)),
+        Some(manifest::Ending::Refused(policy)) => Report::Failed(Failure {
+            reason: "CONTENT_POLICY".to_owned(),
+            message: "the provider refused the content; nothing was charged for it".to_owned(),
+            content_policy: Some(content_policy(policy)),
+        }),
+        Some(manifest::Ending::Retry(retry)) => Report::Retry {
+            charged: retry.charged() != Charged::No,
+            not_before: retry.not_before.and_then(convert::instant),
+            cause: retry.cause.map_or_else(damaged, failure),
+        },
+        None => Report::Failed(damaged()),
+    }
+}
+
+fn failure(cause: wire::Failure) -> Failure {
+    let content_policy = cause.content_policy.map(content_policy);
+    Failure { reason: text(&cause.reason), message: text(&cause.message), content_policy }
+}
+
+fn content_policy(policy: wire::ContentPolicy) -> ContentPolicy {
+    ContentPolicy {
+        stage: text(&policy.stage),
+        categories: policy.categories.iter().take(MAX_CATEGORIES).map(|category| text(category)).collect(),
+        provider: text(&policy.provider),
+    }
+}
+
+/// What a row can hold of a text that may be a provider's.
+fn text(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
+}
+
+fn damaged() -> Failure {
+    Failure::new("MANIFEST_DAMAGED", "the result was lost on our side; nothing was charged")
+}

@@ -1,0 +1,65 @@
+//! Leases of workers: taking a generation, keeping it, recording what was bought.
+
+use imagioo_rpc::{Code, RpcError};
+use imagioo_types::GenerationId;
+
+use crate::app::App;
+use crate::db;
+use crate::db::calls::Call;
+use crate::db::generations::lease::Lease;
+use crate::db::generations::start::{Claim, Started};
+use crate::error::Error;
+
+/// A given lease and what earlier epochs of the attempt bought.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    pub(crate) started: Started,
+    pub(crate) calls: Vec<Call>,
+}
+
+/// Takes a generation for a worker; nothing when there is nothing to do.
+pub(crate) async fn start(app: &App, claim: Claim) -> Result<Option<Taken>, Error> {
+    let worker = claim.worker.clone();
+    // Two workers with one hint: the lease is the one's that the row names.
+    let started = app.hot.start(claim).await?.filter(|started| started.worker == worker);
+    let Some(started) = started else { return Ok(None) };
+    app.changed(started.generation, started.version).await;
+    let calls = if started.epoch > 1 {
+        let mut conn = app.pool.acquire().await?;
+        db::calls::list(&mut conn, &[started.generation.uuid()], &[started.attempt]).await?
+    } else {
+        Vec::new()
+    };
+    Ok(Some(Taken { started, calls }))
+}
+
+/// What became of a worker's leases.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Renewal {
+    pub(crate) lost: Vec<GenerationId>,
+    pub(crate) cancelled: Vec<GenerationId>,
+}
+
+/// Renews a worker's leases.
+pub(crate) async fn renew(app: &App, worker: &str, leases: &[Lease]) -> Result<Renewal, Error> {
+    let mut conn = app.pool.acquire().await?;
+    let renewed = db::generations::lease::renew(&mut conn, worker, leases, app.config.timing.lease()).await?;
+    let kept: std::collections::HashSet<_> = renewed.iter().map(|lease| lease.generation).collect();
+    Ok(Renewal {
+        lost: leases.iter().map(|lease| lease.generation).filter(|id| !kept.contains(id)).collect(),
+        cancelled: renewed
+            .iter()
+            .filter(|lease| lease.cancel_requested)
+            .map(|lease| lease.generation)
+            .collect(),
+    })
+}
+
+/// Records a provider call, or the intent of one, under a lease that still stands.
+pub(crate) async fn record(app: &App, lease: Lease, call: i32, task_id: &str) -> Result<(), Error> {
+    let mut conn = app.pool.acquire().await?;
+    if db::calls::record(&mut conn, lease, call, task_id).await? {
+        return Ok(());
+    }
+    Err(RpcError::new(Code::LeaseLost, "the generation is no longer this worker's: stop").into())
+}

@@ -1,0 +1,162 @@
+//! What becomes of a generation when an attempt is over. Pure: rows and manifests in, one decision out.
+
+use imagioo_proto::jobs::v1::GenerationSettled;
+use imagioo_queue::Message;
+use imagioo_types::{Credits, GenerationId, UserId};
+use time::{Duration, OffsetDateTime};
+
+use crate::catalogue::UnknownOutcome;
+use crate::config::Retries;
+use crate::db::generations::settle::{Ending, Outcome, Settled};
+use crate::generation::{Failure, Generation, Image, State};
+
+/// How an attempt ended, as its manifest says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Report {
+    Complete,
+    Retry { cause: Failure, not_before: Option<OffsetDateTime>, charged: bool },
+    Failed(Failure),
+    Cancelled,
+}
+
+/// What else the decision depends on.
+pub(crate) struct Circumstances<'a> {
+    pub(crate) retries: &'a Retries,
+    pub(crate) unknown_outcome: UnknownOutcome,
+    pub(crate) now: OffsetDateTime,
+    /// Uniform in 0..1, for the jitter of the back-off.
+    pub(crate) luck: f64,
+}
+
+/// Decides. Delivered images always count: with at least one the generation has succeeded, whatever else went wrong.
+pub(crate) fn decide(
+    generation: &Generation,
+    images: Vec<Image>,
+    report: Report,
+    at: &Circumstances<'_>,
+) -> Outcome {
+    if !images.is_empty() {
+        let missing = i64::from(generation.count) > images.len() as i64;
+        return delivered(generation, images, shortfall(report, missing), at.now);
+    }
+    match report {
+        Report::Complete => failed(
+            generation,
+            Failure::new("NO_IMAGE", "the provider answered without an image; nothing was charged"),
+            at.now,
+        ),
+        Report::Cancelled => cancelled(generation, at.now),
+        Report::Failed(failure) => failed(generation, failure, at.now),
+        Report::Retry { cause, not_before, charged } => {
+            let affordable = !charged || at.unknown_outcome == UnknownOutcome::Repeat;
+            let not_before = next_try(generation, not_before, at);
+            if generation.cancel_requested {
+                cancelled(generation, at.now)
+            } else if affordable
+                && generation.attempt < at.retries.attempts
+                && not_before < generation.deadline
+            {
+                let ending = Ending::Requeue { not_before: Some(not_before) };
+                outcome(generation, ending, Some(cause), Credits::ZERO, 0, at.now)
+            } else {
+                failed(generation, cause, at.now)
+            }
+        }
+    }
+}
+
+/// Ends a generation that no attempt will end.
+pub(crate) fn failed(generation: &Generation, failure: Failure, now: OffsetDateTime) -> Outcome {
+    end(generation, State::Failed, Vec::new(), Some(failure), now)
+}
+
+/// Ends a generation at its owner's wish.
+pub(crate) fn cancelled(generation: &Generation, now: OffsetDateTime) -> Outcome {
+    end(generation, State::Cancelled, Vec::new(), None, now)
+}
+
+fn delivered(
+    generation: &Generation,
+    images: Vec<Image>,
+    failure: Option<Failure>,
+    now: OffsetDateTime,
+) -> Outcome {
+    end(generation, State::Succeeded, images, failure, now)
+}
+
+/// Why fewer images than asked were delivered.
+fn shortfall(report: Report, missing: bool) -> Option<Failure> {
+    match report {
+        Report::Complete if missing => Some(Failure::new(
+            "FEWER_IMAGES",
+            "the provider delivered fewer images than asked; the rest was not charged",
+        )),
+        Report::Complete => None,
+        Report::Cancelled => Some(Failure::new("CANCELLED", "cancelled before every image was made")),
+        Report::Failed(failure) | Report::Retry { cause: failure, .. } => Some(failure),
+    }
+}
+
+fn end(
+    generation: &Generation,
+    state: State,
+    images: Vec<Image>,
+    failure: Option<Failure>,
+    now: OffsetDateTime,
+) -> Outcome {
+    let count = images.len() as i64;
+    // The price is the unit price times the count, so this division leaves nothing over.
+    let unit = generation.price.get() / i64::from(generation.count.max(1));
+    let charge = Credits::new((unit * count).min(generation.price.get()));
+    outcome(generation, Ending::End { state, charge, images }, failure, charge, count, now)
+}
+
+fn outcome(
+    generation: &Generation,
+    ending: Ending,
+    failure: Option<Failure>,
+    charge: Credits,
+    images: i64,
+    now: OffsetDateTime,
+) -> Outcome {
+    Outcome {
+        generation: generation.id,
+        attempt: generation.attempt,
+        ending,
+        failure,
+        unless_running: false,
+        settled: settled(generation.id, generation.owner, charge, images, now),
+    }
+}
+
+fn settled(
+    generation: GenerationId,
+    owner: UserId,
+    charge: Credits,
+    images: i64,
+    now: OffsetDateTime,
+) -> Settled {
+    let message = Message::of(&GenerationSettled {
+        generation: generation.name(),
+        owner: owner.name(),
+        charge: charge.get(),
+        images: i32::try_from(images).unwrap_or(i32::MAX),
+        end_time: Some(crate::grpc::convert::timestamp(now)),
+    });
+    Settled { message_id: message.id, name: message.name, body: message.body.to_vec(), trace: message.trace }
+}
+
+/// Full-jitter back-off, never before the provider allows it.
+fn next_try(
+    generation: &Generation,
+    not_before: Option<OffsetDateTime>,
+    at: &Circumstances<'_>,
+) -> OffsetDateTime {
+    let base = f64::from(at.retries.backoff_base_seconds);
+    let ceiling = (base * 2_f64.powi(generation.attempt)).min(f64::from(at.retries.backoff_cap_seconds));
+    let after = at.now + Duration::seconds_f64(ceiling * at.luck);
+    not_before.map_or(after, |earliest| earliest.max(after))
+}
+
+#[cfg(test)]
+mod tests;

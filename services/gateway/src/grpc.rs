@@ -1,0 +1,9 @@
+//! gRPC handlers: each decodes, calls one function, encodes.
+
+pub(crate) mod admin;
+pub(crate) mod convert;
+pub(crate) mod generation;
+pub(crate) mod image;
+pub(crate) mod lease;
+pub(crate) mod model;
+pub(crate) mod resolution;

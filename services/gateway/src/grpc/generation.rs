@@ -1,0 +1,175 @@
+//! `imagioo.generation.v1.GenerationService`.
+
+use std::time::Duration;
+
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, stream};
+use imagioo_proto::generation::v1 as wire;
+use imagioo_proto::generation::v1::generation_service_server::GenerationService;
+use imagioo_rpc::{AccessVerifier, Code, RpcError, caller, page, validated};
+use imagioo_runtime::Shutdown;
+use imagioo_types::{Credits, GenerationId};
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+use tonic::{Request, Response, Status};
+
+use super::convert::{self, bad_name};
+use crate::app::App;
+use crate::generations::cancel;
+use crate::generations::create::{self, Create};
+use crate::generations::read::{self, Whole};
+use crate::generations::watch::{self, Step, Watch};
+use crate::watchers::Progress;
+
+/// The public calls that make images.
+pub(crate) struct Generations {
+    pub(crate) app: App,
+    pub(crate) verifier: AccessVerifier,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl Generations {
+    fn encode(&self, whole: Whole, progress: Option<Progress>) -> wire::Generation {
+        let ahead = self.app.depths.queued(&whole.generation.deployment);
+        convert::generation(whole, ahead, progress)
+    }
+}
+
+#[tonic::async_trait]
+impl GenerationService for Generations {
+    async fn create_generation(
+        &self,
+        request: Request<wire::CreateGenerationRequest>,
+    ) -> Result<Response<wire::CreateGenerationResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = request.into_inner();
+        let wait = Duration::from_secs(u64::try_from(message.wait_seconds).unwrap_or_default());
+        let generation = create::create(&self.app, &caller, decode(message)?).await?;
+        let whole = watch::wait(&self.app, &caller, generation.id, wait).await?;
+        Ok(Response::new(wire::CreateGenerationResponse { generation: Some(self.encode(whole, None)) }))
+    }
+
+    async fn estimate_generation(
+        &self,
+        request: Request<wire::EstimateGenerationRequest>,
+    ) -> Result<Response<wire::EstimateGenerationResponse>, Status> {
+        caller(&request)?;
+        let message = validated(request.into_inner())?;
+        let model = create::find_model(&self.app, &message.model)?;
+        let operation = message.operation();
+        let priced = create::price(model, &convert::asked(operation, message.settings, message.count))?;
+        Ok(Response::new(wire::EstimateGenerationResponse {
+            price: priced.price.get(),
+            catalogue_version: self.app.catalogue.version.clone(),
+            queue_depth: self.app.depths.queued(&model.deployment.id),
+        }))
+    }
+
+    async fn get_generation(
+        &self,
+        request: Request<wire::GetGenerationRequest>,
+    ) -> Result<Response<wire::GetGenerationResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = validated(request.into_inner())?;
+        let id = GenerationId::from_name(&message.name).map_err(bad_name("name"))?;
+        let whole = read::get(&self.app, &caller, id).await?;
+        Ok(Response::new(wire::GetGenerationResponse { generation: Some(self.encode(whole, None)) }))
+    }
+
+    async fn list_generations(
+        &self,
+        request: Request<wire::ListGenerationsRequest>,
+    ) -> Result<Response<wire::ListGenerationsResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = validated(request.into_inner())?;
+        let limit = page::size(message.page_size);
+        let before = page::decode(&message.page_token)?.map(GenerationId::from_uuid);
+        let found = read::list(&self.app, &caller, before, limit).await?;
+        let last = found.last().map(|whole| whole.generation.id.uuid());
+        let next_page_token = match last {
+            Some(last) if found.len() as i64 == limit => page::encode(&last)?,
+            _ => String::new(),
+        };
+        let generations = found.into_iter().map(|whole| self.encode(whole, None)).collect();
+        Ok(Response::new(wire::ListGenerationsResponse { generations, next_page_token }))
+    }
+
+    type WatchGenerationStream = BoxStream<'static, Result<wire::WatchGenerationResponse, Status>>;
+
+    async fn watch_generation(
+        &self,
+        request: Request<wire::WatchGenerationRequest>,
+    ) -> Result<Response<Self::WatchGenerationStream>, Status> {
+        let caller = caller(&request)?;
+        let message = validated(request.into_inner())?;
+        let id = GenerationId::from_name(&message.name).map_err(bad_name("name"))?;
+        read::get(&self.app, &caller, id).await?;
+        let watch = Watch::start(&self.app, &caller, id);
+        let (verifier, shutdown) = (self.verifier.clone(), self.shutdown.clone());
+        let steps =
+            stream::try_unfold((watch, verifier, caller), async move |(mut watch, verifier, caller)| {
+                let step = watch.next().await?;
+                // After the wait, which may have been long: nothing is shown to somebody who was signed out meanwhile.
+                verifier.not_revoked(&caller.identity)?;
+                Ok::<_, Status>(step.map(|step| (step, (watch, verifier, caller))))
+            });
+        let app = self.app.clone();
+        let answers = steps.map(move |step| step.map(|step| encode_step(&app, step)));
+        Ok(Response::new(answers.take_until(async move { shutdown.requested().await }).boxed()))
+    }
+
+    async fn cancel_generation(
+        &self,
+        request: Request<wire::CancelGenerationRequest>,
+    ) -> Result<Response<wire::CancelGenerationResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = validated(request.into_inner())?;
+        let id = GenerationId::from_name(&message.name).map_err(bad_name("name"))?;
+        let whole = cancel::cancel(&self.app, &caller, id).await?;
+        Ok(Response::new(wire::CancelGenerationResponse { generation: Some(self.encode(whole, None)) }))
+    }
+}
+
+fn encode_step(app: &App, step: Step) -> wire::WatchGenerationResponse {
+    match step {
+        Step::Changed(whole, progress) => {
+            let ahead = app.depths.queued(&whole.generation.deployment);
+            let generation = Some(convert::generation(*whole, ahead, progress));
+            wire::WatchGenerationResponse { generation, preview: None }
+        }
+        Step::Preview(preview) => wire::WatchGenerationResponse {
+            generation: None,
+            preview: Some(wire::Preview { index: preview.index, format: preview.format, data: preview.data }),
+        },
+        Step::Heartbeat => wire::WatchGenerationResponse::default(),
+    }
+}
+
+/// Two calls are the same when everything but the key, the wait and the limit is.
+fn body_hash(message: &wire::CreateGenerationRequest) -> [u8; 32] {
+    let canonical = wire::CreateGenerationRequest {
+        request_id: String::new(),
+        wait_seconds: 0,
+        max_credits: None,
+        ..message.clone()
+    };
+    Sha256::digest(canonical.encode_to_vec()).into()
+}
+
+fn decode(message: wire::CreateGenerationRequest) -> Result<Create, RpcError> {
+    let message = validated(message)?;
+    if message.request_id.chars().any(char::is_control) {
+        return Err(RpcError::new(Code::InvalidArgument, "the request has invalid fields")
+            .field("request_id", "must have no control characters"));
+    }
+    let body_hash = body_hash(&message);
+    let operation = message.operation();
+    Ok(Create {
+        body_hash,
+        asked: convert::asked(operation, message.settings, message.count),
+        request_id: message.request_id,
+        model: message.model,
+        prompt: message.prompt,
+        max_credits: message.max_credits.map(Credits::new),
+    })
+}

@@ -1,0 +1,19 @@
+//! Screening: the recorded decision without which no prompt is stored or sent to a provider.
+
+use imagioo_types::{Prompt, Screened};
+
+/// Decides about prompts before anything is held, stored or sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum PromptScreen {
+    /// Allows everything; the decision says so.
+    Off,
+}
+
+impl PromptScreen {
+    /// The prompt with the decision that allows it.
+    pub(crate) fn screen(self, prompt: Prompt) -> Screened {
+        match self {
+            Self::Off => Screened::allowed_by("off", prompt),
+        }
+    }
+}

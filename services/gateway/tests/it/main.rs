@@ -1,0 +1,18 @@
+//! The gateway against a real PostgreSQL, over real connections, with scripted neighbours.
+
+mod cancel;
+mod collector;
+mod deadlines;
+mod edge;
+mod finish;
+mod harness;
+mod holds;
+mod idempotency;
+mod isolation;
+mod leases;
+mod lifecycle;
+mod reading;
+mod recovery;
+mod refusals;
+mod slots;
+mod storm;
