@@ -1,0 +1,213 @@
+//! The calls of an attempt, one after the other: noted, made, and their results kept.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::backoff::Backoff;
+use crate::held::Holding;
+use crate::job::Job;
+use crate::leases::LeaseError;
+use crate::progress::{Progress, Stage};
+use crate::provider::{
+    CANCEL_TIMEOUT, Call, CallError, Charged, Images, Provider, ProviderImage, Submission, TaskId,
+};
+use crate::reason::Reason;
+use crate::results::Delivered;
+use crate::worker::Worker;
+
+/// Makes the calls of one attempt.
+pub(super) struct Calls<'a> {
+    pub(super) worker: &'a Worker,
+    pub(super) job: &'a Job,
+    pub(super) provider: &'a dyn Provider,
+    holding: &'a Holding,
+    progress: &'a Progress,
+    /// The call that the provider works on.
+    accepted: Mutex<Option<TaskId>>,
+}
+
+/// What is left to do for a call.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Everything.
+    Make,
+    /// Its results have to be fetched.
+    Resume(TaskId),
+    /// Nothing: its images are there.
+    Kept,
+}
+
+impl<'a> Calls<'a> {
+    pub(super) fn new(
+        worker: &'a Worker,
+        job: &'a Job,
+        holding: &'a Holding,
+        (provider, progress): (&'a dyn Provider, &'a Progress),
+    ) -> Self {
+        Self { worker, job, provider, holding, progress, accepted: Mutex::new(None) }
+    }
+
+    /// Makes every call. Images go to `images` as they are delivered, also before a failure.
+    ///
+    /// # Errors
+    /// The first failure; later calls are not made.
+    pub(super) async fn make(&self, images: &mut Vec<Delivered>) -> Result<(), CallError> {
+        let per_call = self.provider.capabilities().images_per_call.max(1);
+        for number in 0..self.job.count.div_ceil(per_call) {
+            let first = number * per_call;
+            let call = self.call(number, first, per_call.min(self.job.count - first));
+            self.make_one(number, &call, images).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the provider to stop what it works on, if anything.
+    pub(super) async fn cancel(&self) {
+        let task = self.accepted.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task
+            && timeout(CANCEL_TIMEOUT, self.provider.cancel(&task)).await.is_err()
+        {
+            tracing::warn!(
+                provider = self.job.deployment.provider,
+                "provider did not confirm the cancellation"
+            );
+        }
+    }
+
+    fn call(&self, number: u32, first: u32, count: u32) -> Call {
+        let job = self.job;
+        Call {
+            key: format!("{}/{}/{number}", job.lease.generation, job.lease.attempt),
+            model: job.deployment.model.clone(),
+            prompt: job.prompt.clone(),
+            size: job.size.clone(),
+            quality: job.quality.clone(),
+            format: job.format,
+            seed: job.seed.map(|seed| (seed + i64::from(first)) % (i64::from(u32::MAX) + 1)),
+            first,
+            count,
+        }
+    }
+
+    async fn make_one(&self, number: u32, call: &Call, images: &mut Vec<Delivered>) -> Result<(), CallError> {
+        let recorded = self.job.recorded.iter().find(|recorded| recorded.call == number);
+        let step = match recorded.map(|recorded| recorded.task.clone()) {
+            None => Step::Make,
+            Some(Some(task)) => Step::Resume(task),
+            Some(None) => self.recover(call, images).await?,
+        };
+        if step == Step::Make {
+            self.note_intent(number).await?;
+        }
+        let (started, until) = (Instant::now(), Instant::now() + self.job.deployment.call_timeout);
+        let finished = match timeout_at(until, self.finish(number, call, step)).await {
+            Ok(finished) => finished,
+            Err(_) => {
+                self.cancel().await;
+                Err(timed_out())
+            }
+        };
+        self.count(started, &finished);
+        match finished? {
+            Some(results) => self.keep(call, results, (until, images)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn finish(&self, number: u32, call: &Call, step: Step) -> Result<Option<Images>, CallError> {
+        let task = match step {
+            Step::Kept => return Ok(None),
+            Step::Resume(task) => task,
+            Step::Make => match self.provider.submit(call, self.progress).await? {
+                Submission::Finished(images) => return Ok(Some(images)),
+                Submission::Accepted(task) => task,
+            },
+        };
+        *self.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.clone());
+        self.note_task(number, &task).await;
+        let images = self.provider.resume(call, &task, self.progress).await?;
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(Some(images))
+    }
+
+    /// Keeps what a call delivers. A bad image does not spoil its neighbours; what is too many is left.
+    async fn keep(
+        &self,
+        call: &Call,
+        mut results: Images,
+        (until, images): (Instant, &mut Vec<Delivered>),
+    ) -> Result<(), CallError> {
+        use futures::StreamExt as _;
+
+        let mut failure = None;
+        for place in call.first..call.first + call.count {
+            let kept = match timeout_at(until, results.next()).await {
+                Ok(Some(Ok(image))) => self.keep_one(place, image).await,
+                Ok(Some(Err(error))) => Err(error),
+                Ok(None) => Err(CallError::retry(Reason::ProviderFewerImages, Charged::Unknown)),
+                Err(_) => Err(timed_out()),
+            };
+            match kept {
+                Ok(image) => images.push(image),
+                Err(error) => drop(failure.get_or_insert(error)),
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    async fn keep_one(&self, place: u32, image: ProviderImage) -> Result<Delivered, CallError> {
+        self.progress.report(Stage::Storing, 100 * place / self.job.count);
+        let key = self.job.image_key(self.job.lease.epoch, place);
+        self.worker.results.keep((key, place), image).await
+    }
+
+    /// Notes that a paid call is about to be made; this is also the last look at the fence.
+    async fn note_intent(&self, number: u32) -> Result<(), CallError> {
+        if !self.provider.capabilities().paid {
+            return Ok(());
+        }
+        self.note(number, None)
+            .await
+            .map_err(|error| CallError::retry(Reason::GatewayUnavailable, Charged::No).because(error))
+    }
+
+    /// Notes the id of an accepted call. A failure costs a takeover its short cut, not the call its result.
+    async fn note_task(&self, number: u32, task: &TaskId) {
+        if let Err(error) = self.note(number, Some(task)).await {
+            tracing::warn!(
+                generation = %self.job.lease.generation,
+                error = &error as &dyn std::error::Error,
+                "accepted call not noted"
+            );
+        }
+    }
+
+    /// Never returns when the lease is lost: the job is dropped from outside.
+    async fn note(&self, number: u32, task: Option<&TaskId>) -> Result<(), LeaseError> {
+        let mut backoff = Backoff::short();
+        loop {
+            match self.worker.leases.record_task(self.job.lease, number, task).await {
+                Ok(()) => return Ok(()),
+                Err(LeaseError::Lost) => {
+                    self.holding.lose();
+                    std::future::pending::<()>().await;
+                }
+                Err(error) if !backoff.wait().await => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn count(&self, started: Instant, finished: &Result<Option<Images>, CallError>) {
+        let provider = self.job.deployment.provider.clone();
+        let outcome = finished.as_ref().err().map_or("DONE", |error| error.reason.as_str());
+        metrics::counter!("worker_calls_total", "provider" => provider.clone(), "outcome" => outcome)
+            .increment(1);
+        metrics::histogram!("worker_call_seconds", "provider" => provider).record(started.elapsed());
+    }
+}
+
+fn timed_out() -> CallError {
+    CallError::retry(Reason::ProviderTimeout, Charged::Unknown)
+}

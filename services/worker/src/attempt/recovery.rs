@@ -1,0 +1,71 @@
+//! Recovery of a call that an earlier epoch meant to make and of which nothing else is known.
+
+use super::calls::{Calls, Step};
+use crate::backoff::Backoff;
+use crate::job::UnknownOutcome;
+use crate::provider::{Call, CallError};
+use crate::reason::Reason;
+use crate::results::Delivered;
+
+impl Calls<'_> {
+    /// What is left to do: in this order, keep what was stored, look the call up, repeat it where that is the same
+    /// call, or apply the deployment's rule.
+    ///
+    /// # Errors
+    /// A final failure when the call may have been paid for and must not be repeated.
+    pub(super) async fn recover(&self, call: &Call, images: &mut Vec<Delivered>) -> Result<Step, CallError> {
+        let kept = self.stored_before(call).await?;
+        if !kept.is_empty() {
+            let complete = kept.len() == call.count as usize;
+            images.extend(kept);
+            // The call was answered, and the rest of its answer died with the worker.
+            return if complete { Ok(Step::Kept) } else { Err(unknown()) };
+        }
+        let can = self.provider.capabilities();
+        if can.look_up
+            && let Some(step) = self.look_up(call).await
+        {
+            return Ok(step);
+        }
+        match self.job.deployment.unknown_outcome {
+            _ if can.idempotent => Ok(Step::Make),
+            UnknownOutcome::Repeat => Ok(Step::Make),
+            UnknownOutcome::Fail => Err(unknown()),
+        }
+    }
+
+    /// Images of this call that earlier epochs stored, the latest epoch's first choice.
+    async fn stored_before(&self, call: &Call) -> Result<Vec<Delivered>, CallError> {
+        let mut kept = Vec::new();
+        for place in call.first..call.first + call.count {
+            for epoch in (1..self.job.lease.epoch).rev() {
+                let found = self.worker.results.find(self.job.image_key(epoch, place), place).await?;
+                if let Some(image) = found {
+                    kept.push(image);
+                    break;
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    /// What the provider says of the call; nothing when it cannot say.
+    async fn look_up(&self, call: &Call) -> Option<Step> {
+        let mut backoff = Backoff::short();
+        loop {
+            match self.provider.look_up(call).await {
+                Ok(Some(task)) => return Some(Step::Resume(task)),
+                Ok(None) => return Some(Step::Make),
+                Err(error) if !backoff.wait().await => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "provider call not found out");
+                    return None;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn unknown() -> CallError {
+    CallError::failed(Reason::ProviderOutcomeUnknown)
+}

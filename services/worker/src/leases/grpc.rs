@@ -1,0 +1,220 @@
+//! The lease port over gRPC: `imagioo.generation.v1.LeaseService`.
+
+use async_trait::async_trait;
+use imagioo_proto::generation::v1 as proto;
+use imagioo_proto::generation::v1::lease_service_client::LeaseServiceClient;
+use imagioo_rpc::{Channel, Code, RpcError};
+use imagioo_types::{GenerationId, Prompt, Screened, UserId};
+use time::OffsetDateTime;
+use tonic::{Response, Status};
+
+use super::{LeaseError, Leases, Renewal};
+use crate::job::{Deployment, Job, Lease, RecordedCall, UnknownOutcome};
+use crate::provider::TaskId;
+
+/// Leases of the gateway at the other end of a channel.
+#[derive(Clone)]
+pub struct GrpcLeases {
+    client: LeaseServiceClient<Channel>,
+}
+
+impl GrpcLeases {
+    /// Over a channel to the gateway.
+    #[must_use]
+    pub fn new(channel: Channel) -> Self {
+        Self { client: LeaseServiceClient::new(channel) }
+    }
+}
+
+#[async_trait]
+impl Leases for GrpcLeases {
+    async fn start(
+        &self,
+        worker: &str,
+        generation: GenerationId,
+        attempt: u32,
+    ) -> Result<Option<Job>, LeaseError> {
+        let request = proto::StartGenerationRequest {
+            generation: generation.name(),
+            attempt: i32::try_from(attempt).map_err(|_| LeaseError::Malformed("attempt"))?,
+            worker: worker.to_owned(),
+        };
+        let answer = answered(self.client.clone().start_generation(request).await)?;
+        answer.job.map(Job::try_from).transpose()
+    }
+
+    async fn renew(&self, worker: &str, leases: &[Lease]) -> Result<Renewal, LeaseError> {
+        let leases = leases.iter().copied().map(proto::Lease::from).collect();
+        let request = proto::RenewLeasesRequest { worker: worker.to_owned(), leases };
+        let answer = answered(self.client.clone().renew_leases(request).await)?;
+        Ok(Renewal { lost: names(&answer.lost)?, cancelled: names(&answer.cancelled)? })
+    }
+
+    async fn record_task(&self, lease: Lease, call: u32, task: Option<&TaskId>) -> Result<(), LeaseError> {
+        let request = proto::RecordTaskRequest {
+            lease: Some(lease.into()),
+            call: i32::try_from(call).map_err(|_| LeaseError::Malformed("call"))?,
+            task_id: task.map(|task| task.0.clone()).unwrap_or_default(),
+        };
+        answered(self.client.clone().record_task(request).await).map(drop)
+    }
+}
+
+fn answered<T>(answer: Result<Response<T>, Status>) -> Result<T, LeaseError> {
+    answer.map(Response::into_inner).map_err(|status| {
+        let error = RpcError::from(status);
+        match error.code() {
+            Code::LeaseLost => LeaseError::Lost,
+            _ => LeaseError::Unavailable(error.into()),
+        }
+    })
+}
+
+fn names(names: &[String]) -> Result<Vec<GenerationId>, LeaseError> {
+    let read = |name: &String| GenerationId::from_name(name).map_err(|_| LeaseError::Malformed("generation"));
+    names.iter().map(read).collect()
+}
+
+impl From<Lease> for proto::Lease {
+    fn from(lease: Lease) -> Self {
+        Self {
+            generation: lease.generation.name(),
+            attempt: i32::try_from(lease.attempt).unwrap_or(i32::MAX),
+            epoch: i64::try_from(lease.epoch).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+impl TryFrom<proto::Job> for Job {
+    type Error = LeaseError;
+
+    fn try_from(job: proto::Job) -> Result<Self, LeaseError> {
+        let wrong = LeaseError::Malformed;
+        let lease = Lease {
+            generation: GenerationId::from_name(&job.generation).map_err(|_| wrong("generation"))?,
+            attempt: u32::try_from(job.attempt).map_err(|_| wrong("attempt"))?,
+            epoch: u64::try_from(job.epoch).map_err(|_| wrong("epoch"))?,
+        };
+        let prompt = Prompt::parse(job.prompt).map_err(|_| wrong("prompt"))?;
+        let settings = job.settings.unwrap_or_default();
+        Ok(Self {
+            lease,
+            owner: UserId::from_name(&job.owner).map_err(|_| wrong("owner"))?,
+            prompt: Screened::from_stored(prompt, job.screening).map_err(|_| wrong("screening"))?,
+            format: settings.format().into(),
+            size: settings.size,
+            quality: settings.quality,
+            seed: settings.seed,
+            count: u32::try_from(job.count).ok().filter(|count| *count > 0).ok_or(wrong("count"))?,
+            deployment: job.deployment.ok_or(wrong("deployment"))?.try_into()?,
+            lease_time: job.lease.and_then(|lease| lease.try_into().ok()).ok_or(wrong("lease"))?,
+            deadline: job.deadline.and_then(instant).ok_or(wrong("deadline"))?,
+            recorded: job.recorded_calls.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl TryFrom<proto::Deployment> for Deployment {
+    type Error = LeaseError;
+
+    fn try_from(deployment: proto::Deployment) -> Result<Self, LeaseError> {
+        let unknown_outcome = match deployment.unknown_outcome() {
+            proto::UnknownOutcome::Repeat => UnknownOutcome::Repeat,
+            proto::UnknownOutcome::Unspecified | proto::UnknownOutcome::Fail => UnknownOutcome::Fail,
+        };
+        let call_timeout = deployment.call_timeout.and_then(|timeout| timeout.try_into().ok());
+        Ok(Self {
+            id: deployment.id,
+            provider: deployment.provider,
+            model: deployment.provider_model,
+            call_timeout: call_timeout.ok_or(LeaseError::Malformed("call_timeout"))?,
+            unknown_outcome,
+        })
+    }
+}
+
+impl TryFrom<proto::RecordedCall> for RecordedCall {
+    type Error = LeaseError;
+
+    fn try_from(recorded: proto::RecordedCall) -> Result<Self, LeaseError> {
+        Ok(Self {
+            call: u32::try_from(recorded.call).map_err(|_| LeaseError::Malformed("recorded_calls"))?,
+            task: Some(recorded.task_id).filter(|id| !id.is_empty()).map(TaskId),
+        })
+    }
+}
+
+fn instant(timestamp: prost_types::Timestamp) -> Option<OffsetDateTime> {
+    let nanoseconds = i128::from(timestamp.seconds) * 1_000_000_000 + i128::from(timestamp.nanos);
+    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::format::Format;
+
+    fn job() -> proto::Job {
+        proto::Job {
+            generation: GenerationId::generate().name(),
+            owner: UserId::generate().name(),
+            attempt: 2,
+            epoch: 3,
+            prompt: "a fox".to_owned(),
+            screening: "allow:off".to_owned(),
+            settings: Some(proto::GenerationSettings { format: 3, seed: Some(7), ..Default::default() }),
+            count: 4,
+            deployment: Some(proto::Deployment {
+                id: "sketch-1".to_owned(),
+                call_timeout: Some(prost_types::Duration { seconds: 90, nanos: 0 }),
+                unknown_outcome: proto::UnknownOutcome::Repeat.into(),
+                ..Default::default()
+            }),
+            lease: Some(prost_types::Duration { seconds: 30, nanos: 0 }),
+            deadline: Some(prost_types::Timestamp { seconds: 60, nanos: 500_000_000 }),
+            recorded_calls: vec![
+                proto::RecordedCall { call: 0, task_id: "t-1".to_owned() },
+                proto::RecordedCall { call: 1, task_id: String::new() },
+            ],
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_job_is_read_in_full() {
+        let read = Job::try_from(job()).expect("a good job");
+        assert_eq!((read.lease.attempt, read.lease.epoch, read.count), (2, 3, 4));
+        assert_eq!((read.format, read.seed), (Format::Webp, Some(7)));
+        assert_eq!(read.lease_time, Duration::from_secs(30));
+        assert_eq!(read.deadline.unix_timestamp_nanos(), 60_500_000_000);
+        assert_eq!(read.deployment.call_timeout, Duration::from_secs(90));
+        assert_eq!(read.deployment.unknown_outcome, UnknownOutcome::Repeat);
+        let tasks: Vec<_> = read.recorded.iter().map(|recorded| recorded.task.is_some()).collect();
+        assert_eq!(tasks, [true, false]);
+    }
+
+    #[test]
+    fn a_job_without_an_allowing_decision_is_none() {
+        for screening in ["", "deny:list", "allowed"] {
+            let job = proto::Job { screening: screening.to_owned(), ..job() };
+            assert!(matches!(Job::try_from(job), Err(LeaseError::Malformed("screening"))), "{screening}");
+        }
+    }
+
+    #[test]
+    fn a_job_without_what_it_needs_is_none() {
+        let broken = [
+            proto::Job { deployment: None, ..job() },
+            proto::Job { deadline: None, ..job() },
+            proto::Job { lease: None, ..job() },
+            proto::Job { count: 0, ..job() },
+            proto::Job { owner: "users/x".to_owned(), ..job() },
+            proto::Job { epoch: -1, ..job() },
+        ];
+        for job in broken {
+            assert!(matches!(Job::try_from(job), Err(LeaseError::Malformed(_))));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The provider port: what an adapter to a model provider offers, in terms no provider invented.
+
+pub mod call;
+pub mod error;
+pub mod openai;
+pub mod sketch;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+pub use call::{Call, Size, TaskId};
+pub use error::{CallError, Charged, Fate, Refusal};
+
+use crate::progress::Progress;
+use crate::reason::Reason;
+
+/// What the worker may expect of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Most images one call delivers, at least 1.
+    pub images_per_call: u32,
+    /// Whether a call costs money: its intent is noted before it is made.
+    pub paid: bool,
+    /// Whether a call repeated under the same key ([`Call::key`]) is the same call.
+    pub idempotent: bool,
+    /// Whether a call can be found by its key.
+    pub look_up: bool,
+}
+
+/// What became of a call that the provider took.
+pub enum Submission {
+    /// Its results, at once.
+    Finished(Images),
+    /// The provider works on it under this id; [`Provider::resume`] waits for the results.
+    Accepted(TaskId),
+}
+
+/// Results as they arrive, in order. An error stands for one image; those after it may still be good.
+pub type Images = BoxStream<'static, Result<ProviderImage, CallError>>;
+
+/// One result, not yet verified.
+pub struct ProviderImage {
+    /// The file, whatever it may be.
+    pub body: BoxStream<'static, Result<Bytes, CallError>>,
+    /// The seed that repeats it, where the provider told one.
+    pub seed: Option<i64>,
+}
+
+impl ProviderImage {
+    /// A result that is in memory.
+    pub fn from_bytes(bytes: Bytes, seed: Option<i64>) -> Self {
+        Self { body: Box::pin(futures::stream::once(async { Ok(bytes) })), seed }
+    }
+}
+
+/// A model provider. A call counts as made when [`Provider::submit`] is entered. Dropping a future cancels what it does;
+/// whoever drops the future of an accepted call also calls [`Provider::cancel`].
+#[async_trait]
+pub trait Provider: Send + Sync + 'static {
+    /// What it can do; constant.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Makes a call.
+    ///
+    /// # Errors
+    /// [`CallError`] says whether it may be repeated and whether it may have cost something.
+    async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError>;
+
+    /// Waits for the results of an accepted call, perhaps one that another worker made.
+    ///
+    /// # Errors
+    /// [`CallError`], as for [`Provider::submit`].
+    async fn resume(&self, _call: &Call, _task: &TaskId, _progress: &Progress) -> Result<Images, CallError> {
+        Err(CallError::failed(Reason::ProviderOutcomeUnknown))
+    }
+
+    /// Finds a call by its key; `None` when the provider never took it. Only asked where
+    /// [`Capabilities::look_up`] says so.
+    ///
+    /// # Errors
+    /// [`CallError`] when the provider cannot say.
+    async fn look_up(&self, _call: &Call) -> Result<Option<TaskId>, CallError> {
+        Err(CallError::failed(Reason::ProviderOutcomeUnknown))
+    }
+
+    /// Asks the provider to stop an accepted call. Best effort, at most a few seconds.
+    async fn cancel(&self, _task: &TaskId) {}
+}
+
+/// Longest time a worker gives a cancellation.
+pub(crate) const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,88 @@
+//! How a provider call fails: what may be tried again, and what it may have cost.
+
+use std::time::Duration;
+
+use crate::reason::Reason;
+
+/// A failed call, or a failed image of a call.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", reason.sentence())]
+pub struct CallError {
+    /// What follows from it.
+    pub fate: Fate,
+    /// What went wrong.
+    pub reason: Reason,
+    /// What the other side said; for the log, never for a client.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What follows from a failed call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It may be tried again.
+    Retry {
+        /// How long the provider wants to be left alone.
+        after: Option<Duration>,
+        /// Whether it may have charged.
+        charged: Charged,
+    },
+    /// The content was refused; never again, and nowhere else.
+    Refused(Refusal),
+    /// Trying again would end the same way.
+    Failed,
+}
+
+/// Whether a provider charged for a failed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charged {
+    /// Certainly not.
+    No,
+    /// Nobody can say.
+    Unknown,
+}
+
+/// A refusal of content.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// True when a finished image was refused, false when the prompt was.
+    pub output: bool,
+    /// What the provider named, such as `violence`.
+    pub categories: Vec<String>,
+}
+
+impl CallError {
+    /// A failure that may pass.
+    #[must_use]
+    pub fn retry(reason: Reason, charged: Charged) -> Self {
+        Self { fate: Fate::Retry { after: None, charged }, reason, source: None }
+    }
+
+    /// A failure for good.
+    #[must_use]
+    pub fn failed(reason: Reason) -> Self {
+        Self { fate: Fate::Failed, reason, source: None }
+    }
+
+    /// A refusal.
+    #[must_use]
+    pub fn refused(refusal: Refusal) -> Self {
+        Self { fate: Fate::Refused(refusal), reason: Reason::ContentPolicy, source: None }
+    }
+
+    /// Not before so much time; no effect on what may not be tried again.
+    #[must_use]
+    pub fn after(mut self, wait: Option<Duration>) -> Self {
+        if let Fate::Retry { after, .. } = &mut self.fate {
+            *after = wait;
+        }
+        self
+    }
+
+    /// What the other side said.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}

@@ -1,0 +1,273 @@
+//! What an answer without images means: one table from status, code and shape to a class of failure.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+use crate::provider::{CallError, Charged, Refusal};
+use crate::reason::Reason;
+
+/// Codes and types of a moderation refusal, in any spelling of case and underscores.
+const REFUSALS: [&str; 5] = [
+    "moderationblocked",
+    "contentpolicyviolation",
+    "imagecontentpolicyviolation",
+    "contentfilter",
+    "responsibleaipolicyviolation",
+];
+
+/// Codes that say the account is out of money, under whatever status.
+const EXHAUSTED: [&str; 2] = ["insufficientquota", "billinghardlimitreached"];
+
+/// Longest wait that is taken from a provider.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// What the provider said, reduced to what a log may hold.
+#[derive(Debug, thiserror::Error)]
+#[error("status {status}, code `{code}`, type `{kind}`, parameter `{parameter}`, request `{request}`")]
+struct Complaint {
+    status: u16,
+    code: String,
+    kind: String,
+    parameter: String,
+    request: String,
+}
+
+/// The class of an answer without images.
+pub(super) fn classify(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: OffsetDateTime,
+) -> CallError {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let error = body.get("error").filter(|error| error.is_object()).unwrap_or(&body);
+    let complaint = Complaint {
+        status: status.as_u16(),
+        code: word(error.get("code")),
+        kind: word(error.get("type")),
+        parameter: word(error.get("param")),
+        request: request_id(headers),
+    };
+    let named = |names: &[&str]| {
+        [&complaint.code, &complaint.kind].iter().any(|name| names.contains(&plain(name).as_str()))
+    };
+    let class = if let Some(refusal) = refusal(error) {
+        CallError::refused(refusal)
+    } else if named(&EXHAUSTED) {
+        CallError::failed(Reason::ProviderQuota)
+    } else {
+        by_status(status, wait(headers, now))
+    };
+    class.because(complaint)
+}
+
+/// The provider's name for a request; its support asks for it.
+pub(super) fn request_id(headers: &HeaderMap) -> String {
+    header(headers, "x-request-id").map(tame).unwrap_or_default()
+}
+
+fn by_status(status: StatusCode, wait: Option<Duration>) -> CallError {
+    match status.as_u16() {
+        401 | 403 => CallError::failed(Reason::ProviderAuth),
+        402 => CallError::failed(Reason::ProviderQuota),
+        429 => CallError::retry(Reason::ProviderRateLimited, Charged::No).after(wait),
+        409 | 425 => CallError::retry(Reason::ProviderUnavailable, Charged::No).after(wait),
+        408 => CallError::retry(Reason::ProviderTimeout, Charged::Unknown).after(wait),
+        400..=499 => CallError::failed(Reason::ProviderRejected),
+        500..=599 => CallError::retry(Reason::ProviderUnavailable, Charged::Unknown).after(wait),
+        _ => CallError::retry(Reason::ProviderBadAnswer, Charged::Unknown),
+    }
+}
+
+/// The refusal that an error object expresses, if any: by code, by type, by an inner error, or by moderation details.
+fn refusal(error: &Value) -> Option<Refusal> {
+    let inner = ["inner_error", "innererror"].iter().find_map(|key| error.get(key));
+    let names = [error.get("code"), error.get("type"), inner.and_then(|inner| inner.get("code"))];
+    let named = names
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .any(|name| REFUSALS.contains(&plain(name).as_str()));
+    let details = error.get("moderation_details").filter(|details| details.is_object());
+    let filter = [Some(error), inner].into_iter().flatten().find_map(filter_results);
+    if !named && details.is_none() && filter.is_none() {
+        return None;
+    }
+    let output =
+        details.and_then(|details| details.get("moderation_stage")).and_then(Value::as_str) == Some("output");
+    let listed = details.and_then(|details| details.get("categories")).and_then(Value::as_array);
+    let mut categories: Vec<String> = match (listed, filter) {
+        (Some(list), _) => list.iter().map(|name| word(Some(name))).collect(),
+        (None, Some(results)) => results,
+        (None, None) => named_in(error.get("message").and_then(Value::as_str).unwrap_or_default()),
+    };
+    categories.retain(|category| !category.is_empty());
+    Some(Refusal { output, categories })
+}
+
+/// Azure's form: `{"hate": {"filtered": true, …}, …}`; the names of what was filtered.
+fn filter_results(error: &Value) -> Option<Vec<String>> {
+    let results =
+        ["content_filter_results", "content_filter_result"].iter().find_map(|key| error.get(key))?;
+    let filtered = |result: &Value| result.get("filtered").and_then(Value::as_bool) == Some(true);
+    let names: Vec<String> = results
+        .as_object()?
+        .iter()
+        .filter(|(_, result)| filtered(result))
+        .map(|(name, _)| tame(name))
+        .collect();
+    (!names.is_empty()).then_some(names)
+}
+
+/// The list in a text such as `… safety_violations=[sexual, violence].`
+fn named_in(message: &str) -> Vec<String> {
+    let list = message.split_once("safety_violations=[").and_then(|(_, rest)| rest.split_once(']'));
+    list.map(|(names, _)| names.split(',').map(tame).collect()).unwrap_or_default()
+}
+
+/// How long the provider wants to be left alone: milliseconds, seconds, or until a date.
+fn wait(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+    let number = |name| header(headers, name)?.trim().parse::<f64>().ok();
+    let seconds =
+        number("retry-after-ms").map(|milliseconds| milliseconds / 1000.0).or_else(|| number("retry-after"));
+    let wait = match seconds {
+        Some(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
+        None => {
+            let date = OffsetDateTime::parse(header(headers, "retry-after")?, &Rfc2822).ok()?;
+            (date - now).try_into().unwrap_or_default()
+        }
+    };
+    Some(wait.min(LONGEST_WAIT))
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn word(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => tame(text),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// A provider's word, cut to what identifiers are made of: it goes to logs and manifests.
+fn tame(text: &str) -> String {
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.');
+    text.trim().chars().take_while(allowed).take(64).collect()
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::provider::Fate;
+
+    const NOW: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+
+    fn class(status: u16, body: &str) -> CallError {
+        let status = StatusCode::from_u16(status).expect("a status");
+        classify(status, &HeaderMap::new(), body.as_bytes(), NOW)
+    }
+
+    fn waits(name: &'static str, value: &'static str) -> Option<Duration> {
+        let headers = [(name, value)].into_iter();
+        wait(
+            &headers
+                .map(|(name, value)| (name.parse().expect("name"), value.parse().expect("value")))
+                .collect(),
+            NOW,
+        )
+    }
+
+    #[test]
+    fn every_shape_of_a_refusal_is_one() {
+        let shapes = [
+            r#"{"error":{"code":"moderation_blocked","type":"image_generation_user_error","message":"x"}}"#,
+            r#"{"error":{"code":"content_policy_violation","type":"invalid_request_error"}}"#,
+            r#"{"error":{"code":null,"type":"image_content_policy_violation"}}"#,
+            r#"{"error":{"code":"content_filter","message":"x"}}"#,
+            r#"{"error":{"code":"contentFilter"}}"#,
+            r#"{"error":{"code":"400","inner_error":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+            r#"{"error":{"moderation_details":{"moderation_stage":"input","categories":[]}}}"#,
+        ];
+        for shape in shapes {
+            for status in [400, 403, 200] {
+                assert!(matches!(class(status, shape).fate, Fate::Refused(_)), "{status} {shape}");
+            }
+        }
+    }
+
+    #[test]
+    fn stage_and_categories_are_kept() {
+        let refused = |body| match class(400, body).fate {
+            Fate::Refused(refusal) => refusal,
+            other => panic!("{other:?}"),
+        };
+        let details = r#"{"error":{"code":"moderation_blocked","moderation_details":
+            {"moderation_stage":"output","categories":["violence","self-harm"]}}}"#;
+        assert_eq!(
+            refused(details),
+            Refusal { output: true, categories: vec!["violence".into(), "self-harm".into()] }
+        );
+        let text = r#"{"error":{"code":"moderation_blocked","message":"rejected. safety_violations=[sexual, minors]."}}"#;
+        assert_eq!(refused(text).categories, ["sexual", "minors"]);
+        let azure = r#"{"error":{"code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation",
+            "content_filter_result":{"hate":{"filtered":false},"violence":{"filtered":true,"severity":"high"}}}}}"#;
+        assert_eq!(refused(azure).categories, ["violence"]);
+    }
+
+    #[test]
+    fn every_other_answer_has_its_class() {
+        let retry = |charged| Fate::Retry { after: None, charged };
+        let table = [
+            (400, "{}", Fate::Failed, Reason::ProviderRejected),
+            (401, r#"{"error":{"code":"invalid_api_key"}}"#, Fate::Failed, Reason::ProviderAuth),
+            (403, "", Fate::Failed, Reason::ProviderAuth),
+            (404, "<html>", Fate::Failed, Reason::ProviderRejected),
+            (408, "", retry(Charged::Unknown), Reason::ProviderTimeout),
+            (429, r#"{"error":"slow down"}"#, retry(Charged::No), Reason::ProviderRateLimited),
+            (429, r#"{"error":{"code":"insufficient_quota"}}"#, Fate::Failed, Reason::ProviderQuota),
+            (400, r#"{"error":{"code":"billing_hard_limit_reached"}}"#, Fate::Failed, Reason::ProviderQuota),
+            (500, "", retry(Charged::Unknown), Reason::ProviderUnavailable),
+            (503, "[]", retry(Charged::Unknown), Reason::ProviderUnavailable),
+            (302, "", retry(Charged::Unknown), Reason::ProviderBadAnswer),
+            (200, r#"{"error":{"code":"server_error"}}"#, retry(Charged::Unknown), Reason::ProviderBadAnswer),
+        ];
+        for (status, body, fate, reason) in table {
+            let error = class(status, body);
+            assert_eq!((error.fate, error.reason), (fate, reason), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn the_wished_wait_is_read_in_all_its_forms() {
+        assert_eq!(waits("retry-after", "7"), Some(Duration::from_secs(7)));
+        assert_eq!(waits("retry-after", "1.5"), Some(Duration::from_millis(1500)));
+        assert_eq!(waits("retry-after-ms", "250"), Some(Duration::from_millis(250)));
+        assert_eq!(waits("retry-after", "Thu, 01 Jan 2026 00:00:30 GMT"), Some(Duration::from_secs(30)));
+        assert_eq!(waits("retry-after", "Thu, 01 Jan 2025 00:00:30 GMT"), Some(Duration::ZERO));
+        assert_eq!(waits("retry-after", "99999999999"), Some(LONGEST_WAIT));
+        for nonsense in ["-1", "NaN", "soon", ""] {
+            assert_eq!(waits("retry-after", nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn what_a_provider_writes_cannot_break_a_log_line() {
+        let error = class(400, "{\"error\":{\"code\":\"a\\r\\nb secret prompt\",\"message\":\"prompt\"}}");
+        let source = error.source.expect("a complaint").to_string();
+        assert!(source.contains("`a`") && !source.contains("prompt"), "{source}");
+    }
+}

@@ -1,0 +1,269 @@
+//! The `sketch` provider: draws a picture of the prompt on this machine, for nothing, the same everywhere.
+
+mod canvas;
+mod font;
+mod scene;
+mod subject;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{self, StreamExt as _};
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::codecs::webp::WebPEncoder;
+use image::{ExtendedColorType, ImageEncoder as _, ImageError, RgbImage};
+use serde::Deserialize;
+
+use super::{Call, CallError, Capabilities, Charged, Images, Provider, ProviderImage, Size, Submission};
+use crate::format::Format;
+use crate::progress::{Preview, Progress, Stage};
+use crate::reason::Reason;
+
+/// How the sketch provider draws.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SketchConfig {
+    /// Milliseconds a call pretends to think before its first image.
+    pub latency_ms: u64,
+    /// Previews shown meanwhile, coarse to fine, at most 3.
+    pub previews: u32,
+}
+
+impl Default for SketchConfig {
+    fn default() -> Self {
+        Self { latency_ms: 0, previews: 3 }
+    }
+}
+
+/// Draws landscapes. Costs nothing, so nothing needs to be noted before it draws.
+#[derive(Debug)]
+pub struct Sketch {
+    config: SketchConfig,
+}
+
+/// Longer sides of the previews, in pixels.
+const PREVIEW_SIDES: [u32; 3] = [64, 128, 256];
+
+/// Longest side it draws, in pixels.
+const MAX_SIDE: u32 = 4096;
+
+impl Sketch {
+    /// A provider that draws so.
+    #[must_use]
+    pub fn new(config: SketchConfig) -> Self {
+        Self { config }
+    }
+
+    async fn think(&self, drawing: &Drawing, call: &Call, progress: &Progress) -> Result<(), CallError> {
+        let sides = PREVIEW_SIDES.into_iter().take(self.config.previews as usize);
+        let steps = u32::try_from(sides.len()).unwrap_or(0) + 1;
+        let pause = Duration::from_millis(self.config.latency_ms) / steps;
+        for (step, side) in (1..).zip(sides) {
+            tokio::time::sleep(pause).await;
+            let data = drawing.scaled_to(side).file(call.seed_or_key()).await?;
+            let preview = Preview { index: call.first, format: Format::Png, data };
+            progress.preview(100 * step / steps, preview);
+        }
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Provider for Sketch {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { images_per_call: u32::MAX, paid: false, idempotent: true, look_up: false }
+    }
+
+    async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
+        let drawing = Drawing::of(call)?;
+        progress.report(Stage::Generating, 0);
+        self.think(&drawing, call, progress).await?;
+        let first = call.seed_or_key();
+        let images = stream::iter(0..call.count).then(move |place| {
+            let drawing = drawing.clone();
+            let seed = first.wrapping_add(place);
+            async move {
+                let file = drawing.file(seed).await?;
+                Ok(ProviderImage::from_bytes(file, Some(seed.into())))
+            }
+        });
+        Ok(Submission::Finished(Images::from(images.boxed())))
+    }
+}
+
+impl Call {
+    /// The seed of the first image; one that follows from the call's key when the caller chose none.
+    fn seed_or_key(&self) -> u32 {
+        let from_key = || self.key.bytes().fold(7, |seed: u32, byte| seed.wrapping_mul(31) ^ u32::from(byte));
+        self.seed.and_then(|seed| u32::try_from(seed).ok()).unwrap_or_else(from_key)
+    }
+}
+
+/// What to draw, but for the seed.
+#[derive(Debug, Clone)]
+struct Drawing {
+    prompt: imagioo_types::Prompt,
+    size: Size,
+    format: Format,
+}
+
+impl Drawing {
+    fn of(call: &Call) -> Result<Self, CallError> {
+        let size = if call.size.is_empty() { "1024x1024" } else { &call.size };
+        let size: Size =
+            size.parse().map_err(|error| CallError::failed(Reason::SettingUnsupported).because(error))?;
+        if size.width.max(size.height) > MAX_SIDE || size.width.min(size.height) < 16 {
+            return Err(CallError::failed(Reason::SettingUnsupported));
+        }
+        Ok(Self { prompt: call.prompt.prompt().clone(), size, format: call.format })
+    }
+
+    /// The same picture as a PNG whose longer side has so many pixels.
+    fn scaled_to(&self, side: u32) -> Self {
+        let Size { width, height } = self.size;
+        let longer = width.max(height);
+        let scale = |length: u32| (length * side / longer).max(1);
+        Self {
+            size: Size { width: scale(width), height: scale(height) },
+            format: Format::Png,
+            ..self.clone()
+        }
+    }
+
+    /// Draws and encodes, off the async threads.
+    async fn file(&self, seed: u32) -> Result<Bytes, CallError> {
+        let drawing = self.clone();
+        let drawn = tokio::task::spawn_blocking(move || {
+            let Size { width, height } = drawing.size;
+            encode(&scene::draw(drawing.prompt.as_str(), seed.into(), width, height), drawing.format)
+        });
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+            CallError::retry(Reason::ProviderUnavailable, Charged::No).because(error)
+        };
+        drawn.await.map_err(|error| failed(error.into()))?.map_err(|error| failed(error.into()))
+    }
+}
+
+/// Encodes for speed: fast PNG, JPEG at quality 88, lossless WebP.
+fn encode(pixels: &RgbImage, format: Format) -> Result<Bytes, ImageError> {
+    let mut file = Vec::new();
+    let (width, height) = pixels.dimensions();
+    let color = ExtendedColorType::Rgb8;
+    match format {
+        Format::Png => PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Adaptive)
+            .write_image(pixels, width, height, color)?,
+        Format::Jpeg => {
+            JpegEncoder::new_with_quality(&mut file, 88).write_image(pixels, width, height, color)?;
+        }
+        Format::Webp => WebPEncoder::new_lossless(&mut file).write_image(pixels, width, height, color)?,
+    }
+    Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::TryStreamExt as _;
+    use imagioo_types::{Prompt, Screened};
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    fn call(prompt: &str, seed: i64) -> Call {
+        let prompt = Prompt::parse(prompt.to_owned()).expect("valid prompt");
+        Call {
+            key: "gen/1/0".to_owned(),
+            model: "sketch".to_owned(),
+            prompt: Screened::allowed_by("off", prompt),
+            size: "192x128".to_owned(),
+            quality: String::new(),
+            format: Format::Png,
+            seed: Some(seed),
+            first: 0,
+            count: 1,
+        }
+    }
+
+    async fn files(call: Call) -> Vec<(Bytes, Option<i64>)> {
+        let sketch = Sketch::new(SketchConfig::default());
+        let submission = sketch.submit(&call, &Progress::default()).await.expect("sketch draws");
+        let Submission::Finished(images) = submission else { panic!("sketch has no tasks") };
+        let collect = |image: ProviderImage| async move {
+            let body: Vec<Bytes> = image.body.try_collect().await?;
+            Ok((Bytes::from(body.concat()), image.seed))
+        };
+        images.and_then(collect).try_collect().await.expect("every image is drawn")
+    }
+
+    async fn pixels(prompt: &str, seed: i64) -> RgbImage {
+        let files = files(call(prompt, seed)).await;
+        image::load_from_memory(&files[0].0).expect("a readable image").to_rgb8()
+    }
+
+    #[tokio::test]
+    async fn a_prompt_and_a_seed_give_the_same_picture_on_every_machine() {
+        let drawn = pixels("a red fox under a full moon", 7).await;
+        assert_eq!(drawn, pixels("a red fox under a full moon", 7).await);
+        let hash = Sha256::digest(drawn.as_raw());
+        let known = "e568182604a5fa4a8df9e75bd8c027489354f79769e0a23d979f783fa3f9c839";
+        assert_eq!(hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), known);
+    }
+
+    #[tokio::test]
+    async fn another_prompt_and_another_seed_give_another_picture() {
+        let drawn = pixels("a red fox", 7).await;
+        assert_ne!(drawn, pixels("a red fox", 8).await);
+        assert_ne!(drawn, pixels("a red cat", 7).await);
+    }
+
+    #[tokio::test]
+    async fn the_words_of_a_prompt_show_in_its_pixels() {
+        let night = pixels("a fox at night", 7).await;
+        let day = pixels("a fox on a sunny day", 7).await;
+        let brightness = |pixels: &RgbImage| pixels.get_pixel(0, 0).0.map(u32::from).iter().sum::<u32>();
+        assert!(brightness(&night) < 150 && brightness(&day) > 350);
+        let red = |pixels: &RgbImage| pixels.pixels().filter(|p| p.0 == [200, 52, 48]).count();
+        assert!(red(&pixels("a red fox at night", 7).await) > 60);
+        assert_eq!(red(&night), 0);
+    }
+
+    #[tokio::test]
+    async fn a_batch_counts_its_seeds_up_and_equals_single_pictures() {
+        let batch = files(Call { count: 3, ..call("a boat on a lake", 40) }).await;
+        let seeds: Vec<_> = batch.iter().map(|(_, seed)| *seed).collect();
+        assert_eq!(seeds, [Some(40), Some(41), Some(42)]);
+        assert_eq!(batch[2], files(call("a boat on a lake", 42)).await[0]);
+    }
+
+    #[tokio::test]
+    async fn the_wished_format_and_size_are_honoured() {
+        for format in [Format::Png, Format::Jpeg, Format::Webp] {
+            let file = files(Call { format, ..call("trees", 1) }).await.remove(0).0;
+            assert_eq!(Format::of(&file), Some(format));
+            let drawn = image::load_from_memory(&file).expect("a readable image");
+            assert_eq!((drawn.width(), drawn.height()), (192, 128));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_size_that_cannot_be_drawn_is_a_final_failure() {
+        for size in ["big", "0x10", "8x8", "99999x99999", "100x"] {
+            let call = Call { size: size.to_owned(), ..call("trees", 1) };
+            let sketch = Sketch::new(SketchConfig::default());
+            let error = sketch.submit(&call, &Progress::default()).await.err().expect("refused");
+            assert_eq!(error.reason, Reason::SettingUnsupported, "{size}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_preview_is_shown_while_it_draws() {
+        let progress = Progress::default();
+        let sketch = Sketch::new(SketchConfig::default());
+        sketch.submit(&call("trees", 1), &progress).await.map(drop).expect("sketch draws");
+        let preview = progress.next().await.preview.expect("a preview");
+        let drawn = image::load_from_memory(&preview.data).expect("a readable preview");
+        assert_eq!((drawn.width(), drawn.height()), (256, 170));
+    }
+}
