@@ -1,0 +1,112 @@
+//! The command line: commands, and the options that all client commands share.
+
+use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
+
+use crate::address::Address;
+use crate::commands::{
+    admin, balance, cancel, doctor, download, generate, keys, list, login, logout, models, show, signup,
+    whoami,
+};
+use crate::{exit, serve};
+
+/// Create images with AI models and keep them, on your own server or somebody else's.
+#[derive(Debug, Parser)]
+#[command(name = "imagioo", version, after_help = exit::TABLE, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every client command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Client options")]
+pub(crate) struct Global {
+    /// Profile to use; without it the default profile
+    #[arg(long, global = true, env = "IMAGIOO_PROFILE", value_name = "NAME", value_parser = profile_name)]
+    pub(crate) profile: Option<String>,
+    /// Address of the server, such as http://127.0.0.1:7420; without it the profile's
+    #[arg(long, global = true, env = "IMAGIOO_SERVER", value_name = "URL")]
+    pub(crate) server: Option<Address>,
+    /// API key to use instead of the profile's credentials; better given in the environment
+    #[arg(long, global = true, env = "IMAGIOO_API_KEY", value_name = "KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<SecretString>,
+    /// Print one JSON object instead of text; failures as JSON on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+fn profile_name(text: &str) -> Result<String, &'static str> {
+    let fits = (1..=100).contains(&text.len()) && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+    if fits { Ok(text.to_owned()) } else { Err("a name has 1 to 100 characters and no blanks") }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole platform in this process
+    Serve(serve::Args),
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// What to do as a client of a server.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Create an account and sign in
+    Signup(signup::Args),
+    /// Sign in and remember it in a profile
+    Login(login::Args),
+    /// End the session and forget the credentials
+    Logout(logout::Args),
+    /// Show who is signed in, and where
+    Whoami(whoami::Args),
+    /// Create images from a text
+    Generate(generate::Args),
+    /// List your generations, newest first
+    List(list::Args),
+    /// Show one generation
+    Show(show::Args),
+    /// Save an image, or all images of a generation
+    Download(download::Args),
+    /// End a generation early; what was delivered is kept and charged
+    Cancel(cancel::Args),
+    /// Show your credits
+    Balance(balance::Args),
+    /// List the models
+    Models(models::Args),
+    /// Manage API keys
+    Keys(keys::Args),
+    /// Look after a server, with the operator's key
+    Admin(admin::Args),
+    /// Find out what is wrong and what to do
+    Doctor(doctor::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn shared_options_may_stand_before_and_after_the_command() {
+        for arguments in [["imagioo", "--json", "list"], ["imagioo", "list", "--json"]] {
+            let cli = Cli::try_parse_from(arguments).expect("valid");
+            assert!(cli.global.json);
+        }
+    }
+
+    #[test]
+    fn a_secret_on_the_command_line_is_not_printed_by_accident() {
+        let cli = Cli::try_parse_from(["imagioo", "--api-key", "img_live_x", "list"]).expect("valid");
+        assert!(!format!("{cli:?}").contains("img_live_x"));
+    }
+}

@@ -1,0 +1,65 @@
+//! `imagioo models`.
+
+use imagioo_proto::generation::v1::model_service_client::ModelServiceClient;
+use imagioo_proto::generation::v1::{ListModelsRequest, ListModelsResponse, Model};
+use serde::Serialize;
+
+use super::list::short;
+use crate::client::Client;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::json::ModelAnswer;
+use crate::json::model::formats;
+use crate::table::Table;
+
+/// Options of `models`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+#[derive(Serialize)]
+struct Answer {
+    models: Vec<ModelAnswer>,
+    catalogue_version: String,
+}
+
+pub(crate) async fn run(context: &Context, _args: Args) -> Result<Exit, Failure> {
+    let ListModelsResponse { models, catalogue_version } = all(&context.client()?).await?;
+    let answer = Answer { models: models.iter().map(ModelAnswer::from).collect(), catalogue_version };
+    let output = context.output;
+    output.answer(&answer, || table(&models).lines(output.width()))?;
+    Ok(Exit::Done)
+}
+
+/// The catalogue; its first model is the default.
+///
+/// # Errors
+/// What the server refuses.
+pub(super) async fn all(client: &Client) -> Result<ListModelsResponse, Failure> {
+    client
+        .call(ListModelsRequest {}, async |channel, request| {
+            ModelServiceClient::new(channel).list_models(request).await
+        })
+        .await
+}
+
+fn table(models: &[Model]) -> Table {
+    let mut table = Table::new(&["NAME", "PRICE", "MAX", "SEED", "FORMATS", "QUALITIES", "SIZES", "TITLE"]);
+    for model in models {
+        table.row([
+            short(&model.name).to_owned(),
+            format!("{}", model.price),
+            format!("{}", model.max_count),
+            if model.seed { "yes" } else { "no" }.to_owned(),
+            dashed(&formats(model)),
+            dashed(&model.qualities),
+            dashed(&model.sizes),
+            model.title.clone(),
+        ]);
+    }
+    table
+}
+
+fn dashed(words: &[String]) -> String {
+    if words.is_empty() { "-".to_owned() } else { words.join(" ") }
+}

@@ -1,0 +1,44 @@
+//! Models.
+
+use imagioo_proto::generation::v1 as wire;
+use serde::Serialize;
+
+use super::{generation, word};
+
+/// A model.
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelAnswer {
+    name: String,
+    title: String,
+    operations: Vec<String>,
+    sizes: Vec<String>,
+    qualities: Vec<String>,
+    formats: Vec<String>,
+    max_count: i32,
+    seed: bool,
+    price: i64,
+}
+
+/// The formats of a model as words.
+pub(crate) fn formats(model: &wire::Model) -> Vec<String> {
+    model.formats().map(generation::format).collect()
+}
+
+impl From<&wire::Model> for ModelAnswer {
+    fn from(model: &wire::Model) -> Self {
+        Self {
+            name: model.name.clone(),
+            title: model.title.clone(),
+            operations: model
+                .operations()
+                .map(|operation| word(operation.as_str_name(), "OPERATION_"))
+                .collect(),
+            sizes: model.sizes.clone(),
+            qualities: model.qualities.clone(),
+            formats: formats(model),
+            max_count: model.max_count,
+            seed: model.seed,
+            price: model.price,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The services of one process: their configuration, their loopback ports, and the parts they share.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use imagioo_cache::Cache;
+use imagioo_queue::Queue;
+use imagioo_runtime::ops::Readiness;
+use imagioo_runtime::postgres::Access;
+use imagioo_runtime::{Settings, net};
+use imagioo_storage::Storage;
+use imagioo_types::Clock;
+use secrecy::ExposeSecret as _;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpListener;
+use toml::{Table, Value};
+
+use super::data::DataFolder;
+use super::stages::Stages;
+
+/// What must be true before the doors are announced.
+pub(crate) const GATES: [&str; 3] = ["account", "billing", "gateway"];
+
+/// What every service of the process works with.
+pub(crate) struct Shared {
+    pub(crate) queue: Queue,
+    pub(crate) cache: Cache,
+    pub(crate) storage: Storage,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) readiness: Readiness,
+}
+
+/// Starts every service on private loopback ports, and the gateway's public one.
+pub(crate) async fn start(
+    stages: &mut Stages,
+    data: &DataFolder,
+    access: &Access,
+    public: TcpListener,
+    shared: Shared,
+) -> anyhow::Result<()> {
+    let (account, billing, gateway) = (private().await?, private().await?, private().await?);
+    let peers = Peers::of(&account, &billing, &gateway)?;
+    let Shared { queue, cache, storage, clock, readiness } = shared;
+
+    let config = peers.config("worker", imagioo_worker::DEFAULTS, data, None)?;
+    let parts = imagioo_worker::Parts {
+        queue: queue.clone(),
+        storage: storage.clone(),
+        clock: Arc::clone(&clock),
+        readiness: readiness.clone(),
+    };
+    stages.add(|stop| imagioo_worker::serve(config, parts, stop));
+
+    let config = peers.config("gateway", imagioo_gateway::DEFAULTS, data, Some(("generation", access)))?;
+    let parts = imagioo_gateway::Parts {
+        public,
+        internal: gateway,
+        queue: queue.clone(),
+        cache,
+        storage,
+        clock: Arc::clone(&clock),
+        readiness: readiness.clone(),
+    };
+    stages.add(|stop| imagioo_gateway::serve(config, parts, stop));
+
+    let config = peers.config("billing", imagioo_billing::DEFAULTS, data, Some(("billing", access)))?;
+    let parts = imagioo_billing::Parts {
+        listener: billing,
+        queue: queue.clone(),
+        clock: Arc::clone(&clock),
+        readiness: readiness.clone(),
+    };
+    stages.add(|stop| imagioo_billing::serve(config, parts, stop));
+
+    let config = peers.config("account", imagioo_account::DEFAULTS, data, Some(("account", access)))?;
+    let parts = imagioo_account::Parts { listener: account, queue, clock, readiness };
+    stages.add(|stop| imagioo_account::serve(config, parts, stop));
+    Ok(())
+}
+
+async fn private() -> anyhow::Result<TcpListener> {
+    Ok(net::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?)
+}
+
+/// Where the services of this process find each other.
+struct Peers {
+    account: String,
+    billing: String,
+    gateway: String,
+}
+
+impl Peers {
+    fn of(account: &TcpListener, billing: &TcpListener, gateway: &TcpListener) -> anyhow::Result<Self> {
+        let address =
+            |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}"));
+        Ok(Self { account: address(account)?, billing: address(billing)?, gateway: address(gateway)? })
+    }
+
+    /// A service's configuration: its defaults, the operator's file, and what being embedded decides.
+    fn config<C: DeserializeOwned>(
+        &self,
+        service: &str,
+        defaults: &str,
+        data: &DataFolder,
+        database: Option<(&str, &Access)>,
+    ) -> anyhow::Result<C> {
+        let files: Vec<_> = data.config(service).into_iter().collect();
+        let mut embedded = Table::new();
+        embedded.insert("identity".to_owned(), identity(service, &data.keys()));
+        match service {
+            "worker" => {
+                embedded.insert("peers".to_owned(), table([("gateway", &self.gateway)]));
+            }
+            "billing" => {
+                let peers = table([("account", &self.account), ("gateway", &self.gateway)]);
+                embedded.insert("peers".to_owned(), peers);
+            }
+            "gateway" => {
+                let peers = table([("account", &self.account), ("billing", &self.billing)]);
+                embedded.insert("peers".to_owned(), peers);
+                embedded.insert("sole_process".to_owned(), Value::Boolean(true));
+            }
+            _ => {
+                let signing = data.keys().join("access-signing.key").display().to_string();
+                let mut tokens = Table::new();
+                tokens.insert("signing_key_file".to_owned(), Value::String(signing));
+                tokens.insert("create_missing".to_owned(), Value::Boolean(true));
+                embedded.insert("tokens".to_owned(), Value::Table(tokens));
+            }
+        }
+        if let Some((owner, access)) = database {
+            let url = access.service_url(owner)?.expose_secret().to_owned();
+            embedded.insert("database".to_owned(), table([("url", &url)]));
+        }
+        Ok(Settings::load(service, defaults, &files)?.overridden(&embedded)?.read()?)
+    }
+}
+
+fn identity(service: &str, keys: &Path) -> Value {
+    let path = |file: String| keys.join(file).display().to_string();
+    table([
+        ("service_key_file", &path(format!("{service}.key"))),
+        ("peer_keys_file", &path("peers.json".to_owned())),
+    ])
+}
+
+fn table<const N: usize>(entries: [(&str, &String); N]) -> Value {
+    let pairs = entries.map(|(key, value)| (key.to_owned(), Value::String(value.clone())));
+    Value::Table(Table::from_iter(pairs))
+}

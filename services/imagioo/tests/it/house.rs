@@ -1,0 +1,192 @@
+//! A home, a data folder and free ports for one test.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// Longest time anything may take before the test counts as hung.
+const HANG: Duration = Duration::from_secs(120);
+
+pub(crate) struct House {
+    folder: tempfile::TempDir,
+    ports: [u16; 4],
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // The database runs as another user when the tests run as root, and must pass through.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let held = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let ports = held.map(|listener| listener.local_addr().unwrap().port());
+        Self { folder, ports }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a service's configuration file into the data folder.
+    pub(crate) fn configure(&self, service: &str, text: &str) {
+        let folder = self.path("data/config");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(format!("{service}.toml")), text).unwrap();
+    }
+
+    pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
+        let mut command = self.server_command(self.ports[0], self.ports[1]);
+        Server::start(command.args(arguments))
+    }
+
+    /// Tries to serve the same folder on other ports.
+    pub(crate) fn serve_elsewhere(&self) -> Output {
+        self.server_command(self.ports[2], self.ports[3]).output().unwrap()
+    }
+
+    fn server_command(&self, port: u16, ops: u16) -> Command {
+        let mut command = self.command();
+        command
+            .arg("serve")
+            .arg("--data")
+            .arg(self.path("data"))
+            .env("IMAGIOO_SERVE__LISTEN", format!("127.0.0.1:{port}"))
+            .env("IMAGIOO_SERVE__OPS__LISTEN", format!("127.0.0.1:{ops}"));
+        command
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imagioo"));
+        command
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(self.folder.path());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().unwrap()
+    }
+
+    /// Runs a client command that must succeed; its JSON answer, or null when it printed none.
+    pub(crate) fn imagioo(&self, arguments: &[&str]) -> Value {
+        let output = self.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "imagioo {arguments:?}: {said}");
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    pub(crate) fn exit_code(&self, arguments: &[&str]) -> i32 {
+        self.run(arguments).status.code().unwrap()
+    }
+
+    /// Credits free to spend.
+    pub(crate) fn available(&self) -> i64 {
+        self.imagioo(&["balance", "--json"])["available"].as_i64().unwrap()
+    }
+
+    /// Waits until every count of the operator's check is zero.
+    pub(crate) fn wait_until_at_rest(&self) {
+        let data = self.path("data");
+        let server = format!("http://127.0.0.1:{}", self.ports[0]);
+        let arguments = ["--server", &server, "admin", "check", "--json", "--data", data.to_str().unwrap()];
+        self.until("at rest", || {
+            let output = self.run(&arguments);
+            let counts: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+            let zero = counts.as_object().is_some_and(|counts| counts.values().all(|count| *count == 0));
+            zero.then_some(())
+        });
+    }
+
+    /// Waits until a generation has its outcome.
+    pub(crate) fn wait_until_ended(&self, name: &str) -> Value {
+        self.until(name, || {
+            let output = self.run(&["show", name, "--json"]);
+            let shown: Value = serde_json::from_slice(&output.stdout).ok()?;
+            matches!(shown["state"].as_str()?, "succeeded" | "failed" | "cancelled").then_some(shown)
+        })
+    }
+
+    /// Asks again and again, by a process each time, until there is an answer.
+    fn until<T>(&self, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+        let begin = Instant::now();
+        while begin.elapsed() < HANG {
+            if let Some(answer) = ask() {
+                return answer;
+            }
+        }
+        panic!("hung waiting for {what}");
+    }
+
+    pub(crate) fn is_png(&self, path: &Path) -> bool {
+        let mut magic = [0; 8];
+        fs::File::open(path).unwrap().read_exact(&mut magic).unwrap();
+        magic == *b"\x89PNG\r\n\x1a\n"
+    }
+}
+
+/// A running `imagioo serve`.
+pub(crate) struct Server {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Server {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                // The test may have stopped listening.
+                let _ = sender.send(line);
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// Waits for a line that begins with this text; what follows it.
+    pub(crate) fn line_after(&self, beginning: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(HANG).unwrap_or_else(|_| panic!("no line `{beginning}`"));
+            if let Some(rest) = line.strip_prefix(beginning) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Presses Ctrl-C; the server must end well.
+    pub(crate) fn interrupt(mut self) {
+        self.signal(Signal::SIGINT);
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// Ends the server as a power cut would, its database stays behind.
+    pub(crate) fn kill(mut self) {
+        self.signal(Signal::SIGKILL);
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // A failed test leaves no server behind; the database child follows its parent's lock at the next start.
+            let _ = self.child.kill();
+        }
+    }
+}
