@@ -102,17 +102,23 @@ impl Database {
     }
 }
 
+/// Longest time the end of a test waits for its database to go.
+const REMOVAL: std::time::Duration = std::time::Duration::from_secs(2);
+
 impl Drop for Database {
-    /// Removes the database, so that a thousand tests need the space of those that run at once. Nobody waits for it: the
-    /// server drops a database only when a connection that is still signing in has ended, and that one may be this very
-    /// test's, which could not go on.
+    /// Waits until the database is gone, so that a thousand tests need the space of those that run at once; but not
+    /// long: the server drops a database only when a connection that is still signing in has ended, and that one may
+    /// be this very test's, which cannot go on meanwhile.
     fn drop(&mut self) {
         let (admin, name) = (self.admin.clone(), std::mem::take(&mut self.name));
-        // What is left over is dropped when the server starts again.
-        drop(std::thread::spawn(move || {
+        let removal = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(template::remove(admin.expose_secret(), &name))
-        }));
+            let removed =
+                async { tokio::time::timeout(REMOVAL, template::remove(admin.expose_secret(), &name)).await };
+            runtime.block_on(removed).context("the database outlives its test")?
+        });
+        // What is left over is dropped when the server starts again.
+        drop(removal.join());
     }
 }
 
