@@ -23,6 +23,10 @@ impl Operation {
             Self::TextToImage => "text_to_image",
         }
     }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::TextToImage].into_iter().find(|operation| operation.as_str() == text)
+    }
 }
 
 /// File format of an image.

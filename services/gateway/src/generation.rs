@@ -3,7 +3,7 @@
 use imagioo_types::{Credits, GenerationId, ImageId, Prompt, UserId};
 use time::OffsetDateTime;
 
-use crate::catalogue::{Format, Settings};
+use crate::catalogue::{Format, Operation, Settings};
 
 /// Where a generation is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub(crate) struct Generation {
     pub(crate) state: State,
     pub(crate) version: i64,
     pub(crate) model: String,
-    pub(crate) operation: String,
+    pub(crate) operation: Operation,
     pub(crate) settings: Settings,
     pub(crate) count: i32,
     pub(crate) prompt: Prompt,

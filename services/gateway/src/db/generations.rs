@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::broken;
-use crate::catalogue::Settings;
+use crate::catalogue::{Operation, Settings};
 use crate::generation::{Failure, Generation, State};
 
 pub(crate) mod cancel;
@@ -56,7 +56,7 @@ impl TryFrom<Row> for Generation {
             state: State::try_from(row.state).map_err(broken)?,
             version: row.version,
             model: row.model,
-            operation: row.operation,
+            operation: Operation::parse(&row.operation).ok_or_else(|| broken(row.operation))?,
             settings: row.settings.0,
             count: row.count,
             prompt: Prompt::parse(row.prompt).map_err(broken)?,
@@ -75,23 +75,27 @@ impl TryFrom<Row> for Generation {
     }
 }
 
+/// A checked look-up of whole rows: what follows `from`, then its arguments.
+macro_rules! select {
+    ($rest:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"select id, owner, request_id, body_hash, state, version, model, operation,
+                      settings as "settings: Json<Settings>", count, prompt, deployment, catalogue_version, price,
+                      charge, attempt, failure as "failure: Json<Failure>", cancel_requested_at, deadline, created_at,
+                      started_at, ended_at
+               from generation.generations "# + $rest,
+            $($argument),+
+        )
+    };
+}
+
 /// The generation with this id, whoever owns it.
 pub(crate) async fn find(
     conn: &mut PgConnection,
     id: GenerationId,
 ) -> Result<Option<Generation>, sqlx::Error> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"select id, owner, request_id, body_hash, state, version, model, operation,
-                  settings as "settings: Json<Settings>", count, prompt, deployment, catalogue_version, price, charge,
-                  attempt, failure as "failure: Json<Failure>", cancel_requested_at, deadline, created_at,
-                  started_at, ended_at
-           from generation.generations
-           where id = $1 and state <> 'void'"#,
-        id.uuid(),
-    )
-    .fetch_optional(conn)
-    .await?;
+    let row = select!(r#"where id = $1 and state <> 'void'"#, id.uuid(),).fetch_optional(conn).await?;
     row.map(Generation::try_from).transpose()
 }
 
@@ -110,19 +114,10 @@ pub(crate) async fn find_by_request(
     owner: UserId,
     request_id: &str,
 ) -> Result<Option<Generation>, sqlx::Error> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"select id, owner, request_id, body_hash, state, version, model, operation,
-                  settings as "settings: Json<Settings>", count, prompt, deployment, catalogue_version, price, charge,
-                  attempt, failure as "failure: Json<Failure>", cancel_requested_at, deadline, created_at,
-                  started_at, ended_at
-           from generation.generations
-           where owner = $1 and request_id = $2 and state <> 'void'"#,
-        owner.uuid(),
-        request_id,
-    )
-    .fetch_optional(conn)
-    .await?;
+    let row =
+        select!(r#"where owner = $1 and request_id = $2 and state <> 'void'"#, owner.uuid(), request_id,)
+            .fetch_optional(conn)
+            .await?;
     row.map(Generation::try_from).transpose()
 }
 
@@ -133,14 +128,8 @@ pub(crate) async fn list(
     before: Option<GenerationId>,
     limit: i64,
 ) -> Result<Vec<Generation>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select id, owner, request_id, body_hash, state, version, model, operation,
-                  settings as "settings: Json<Settings>", count, prompt, deployment, catalogue_version, price, charge,
-                  attempt, failure as "failure: Json<Failure>", cancel_requested_at, deadline, created_at,
-                  started_at, ended_at
-           from generation.generations
-           where owner = $1 and state <> 'void' and ($2::uuid is null or id < $2)
+    let rows = select!(
+        r#"where owner = $1 and state <> 'void' and ($2::uuid is null or id < $2)
            order by id desc
            limit $3"#,
         owner.uuid(),

@@ -45,21 +45,27 @@ impl TryFrom<Row> for Image {
     }
 }
 
+/// A checked look-up of whole rows: what follows `from`, then its arguments.
+macro_rules! select {
+    ($rest:literal, $($argument:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"select id, generation, owner, index, object_key, format, width, height, size_bytes, sha256, seed,
+                      created_at
+               from generation.images "# + $rest,
+            $($argument),+
+        )
+    };
+}
+
 /// The owner's image with this id.
 pub(crate) async fn find_owned(
     conn: &mut PgConnection,
     owner: UserId,
     id: ImageId,
 ) -> Result<Option<Image>, sqlx::Error> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"select id, generation, owner, index, object_key, format, width, height, size_bytes, sha256, seed, created_at
-           from generation.images where id = $1 and owner = $2"#,
-        id.uuid(),
-        owner.uuid(),
-    )
-    .fetch_optional(conn)
-    .await?;
+    let row =
+        select!(r#"where id = $1 and owner = $2"#, id.uuid(), owner.uuid(),).fetch_optional(conn).await?;
     row.map(Image::try_from).transpose()
 }
 
@@ -70,11 +76,8 @@ pub(crate) async fn list(
     before: Option<ImageId>,
     limit: i64,
 ) -> Result<Vec<Image>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select id, generation, owner, index, object_key, format, width, height, size_bytes, sha256, seed, created_at
-           from generation.images
-           where owner = $1 and ($2::uuid is null or id < $2)
+    let rows = select!(
+        r#"where owner = $1 and ($2::uuid is null or id < $2)
            order by id desc limit $3"#,
         owner.uuid(),
         before.map(ImageId::uuid),
@@ -90,14 +93,9 @@ pub(crate) async fn list_of(
     conn: &mut PgConnection,
     generations: &[Uuid],
 ) -> Result<Vec<Image>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select id, generation, owner, index, object_key, format, width, height, size_bytes, sha256, seed, created_at
-           from generation.images where generation = any($1) order by generation, index"#,
-        generations,
-    )
-    .fetch_all(conn)
-    .await?;
+    let rows = select!(r#"where generation = any($1) order by generation, index"#, generations,)
+        .fetch_all(conn)
+        .await?;
     rows.into_iter().map(Image::try_from).collect()
 }
 

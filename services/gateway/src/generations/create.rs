@@ -9,7 +9,7 @@ use crate::db;
 use crate::db::generations::insert::{Inserted, New};
 use crate::dispatch::Share;
 use crate::error::Error;
-use crate::generation::{Generation, State};
+use crate::generation::State;
 use crate::holds::{Held, Wanted};
 
 /// A create call, decoded.
@@ -26,11 +26,11 @@ pub(crate) struct Create {
 }
 
 /// Accepts a generation, or finds the one that the same call created before.
-pub(crate) async fn create(app: &App, caller: &Caller, call: Create) -> Result<Generation, Error> {
+pub(crate) async fn create(app: &App, caller: &Caller, call: Create) -> Result<GenerationId, Error> {
     let id = GenerationId::generate();
     let request_id = if call.request_id.is_empty() { id.to_string() } else { call.request_id.clone() };
     match accept(app, caller, &call, id, &request_id).await {
-        Ok(id) => load(app, id).await,
+        Ok(id) => Ok(id),
         Err(Error::Refused(refusal)) if !call.request_id.is_empty() => {
             repeated(app, caller, &call, refusal).await
         }
@@ -63,7 +63,7 @@ async fn accept(
             request_id: request_id.to_owned(),
             body_hash: call.body_hash,
             model: model.name(),
-            operation: priced.operation.as_str(),
+            operation: priced.operation,
             settings: priced.settings,
             count: priced.count,
             prompt: screened,
@@ -107,11 +107,16 @@ fn follow_up(app: &App, inserted: Inserted) -> Result<GenerationId, Error> {
 }
 
 /// The generation that an earlier call with the same key created, or the refusal if there was none.
-async fn repeated(app: &App, caller: &Caller, call: &Create, refusal: RpcError) -> Result<Generation, Error> {
+async fn repeated(
+    app: &App,
+    caller: &Caller,
+    call: &Create,
+    refusal: RpcError,
+) -> Result<GenerationId, Error> {
     let mut conn = app.pool.acquire().await?;
     let earlier = db::generations::find_by_request(&mut conn, caller.identity.user, &call.request_id).await?;
     match earlier {
-        Some(generation) if generation.body_hash == call.body_hash => Ok(generation),
+        Some(generation) if generation.body_hash == call.body_hash => Ok(generation.id),
         Some(_) => Err(RpcError::new(
             Code::RequestIdReused,
             "this request_id was used for another request: choose a new one",
@@ -120,12 +125,6 @@ async fn repeated(app: &App, caller: &Caller, call: &Create, refusal: RpcError) 
         .into()),
         None => Err(refusal.into()),
     }
-}
-
-async fn load(app: &App, id: GenerationId) -> Result<Generation, Error> {
-    let mut conn = app.pool.acquire().await?;
-    let found = db::generations::find(&mut conn, id).await?;
-    found.ok_or_else(|| RpcError::internal("an accepted generation is missing").into())
 }
 
 /// The model with this name.

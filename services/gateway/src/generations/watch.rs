@@ -100,16 +100,12 @@ pub(crate) async fn wait(
     }
     let deadline = Instant::now() + wait;
     let mut watch = Watch::start(app, caller, id);
-    let mut latest = read::get(app, caller, id).await?;
-    while !latest.generation.state.is_final() {
-        match tokio::time::timeout_at(deadline, watch.next()).await {
-            Err(_) => break,
-            Ok(step) => match step? {
-                Some(Step::Changed(whole, _)) => latest = *whole,
-                Some(Step::Preview(_) | Step::Heartbeat) => {}
-                None => break,
-            },
+    while let Ok(step) = tokio::time::timeout_at(deadline, watch.next()).await {
+        match step? {
+            Some(Step::Changed(whole, _)) if whole.generation.state.is_final() => return Ok(*whole),
+            Some(_) => {}
+            None => break,
         }
     }
-    Ok(latest)
+    read::get(app, caller, id).await
 }

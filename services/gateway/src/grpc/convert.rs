@@ -81,8 +81,10 @@ fn wire_state(state: State) -> wire::GenerationState {
     }
 }
 
-pub(crate) fn wire_operation(_operation: &str) -> wire::Operation {
-    wire::Operation::TextToImage
+pub(crate) fn wire_operation(operation: Operation) -> wire::Operation {
+    match operation {
+        Operation::TextToImage => wire::Operation::TextToImage,
+    }
 }
 
 /// A generation as the API shows it. `ahead` is the estimated number of generations before it in its queue.
@@ -98,7 +100,7 @@ pub(crate) fn generation(whole: Whole, ahead: i64, progress: Option<Progress>) -
         state: wire_state(generation.state).into(),
         version: generation.version,
         model: generation.model,
-        operation: wire_operation(&generation.operation).into(),
+        operation: wire_operation(generation.operation).into(),
         prompt,
         settings: Some(settings),
         count: generation.count,
@@ -153,11 +155,7 @@ pub(crate) fn model(model: &Model) -> wire::Model {
     wire::Model {
         name: model.name(),
         title: model.title.clone(),
-        operations: model
-            .operations
-            .iter()
-            .map(|operation| wire_operation(operation.as_str()).into())
-            .collect(),
+        operations: model.operations.iter().map(|operation| wire_operation(*operation).into()).collect(),
         sizes: model.sizes.clone(),
         qualities: model.qualities.clone(),
         formats: model.formats.iter().map(|format| wire_format(*format).into()).collect(),

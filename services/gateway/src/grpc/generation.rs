@@ -44,8 +44,8 @@ impl GenerationService for Generations {
         let caller = caller(&request)?;
         let message = request.into_inner();
         let wait = Duration::from_secs(u64::try_from(message.wait_seconds).unwrap_or_default());
-        let generation = create::create(&self.app, &caller, decode(message)?).await?;
-        let whole = watch::wait(&self.app, &caller, generation.id, wait).await?;
+        let id = create::create(&self.app, &caller, decode(message)?).await?;
+        let whole = watch::wait(&self.app, &caller, id, wait).await?;
         Ok(Response::new(wire::CreateGenerationResponse { generation: Some(self.encode(whole, None)) }))
     }
 

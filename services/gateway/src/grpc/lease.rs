@@ -76,7 +76,7 @@ fn encode(app: &App, taken: Taken) -> Result<wire::Job, RpcError> {
         epoch: started.epoch,
         prompt: started.prompt.prompt().as_str().to_owned(),
         screening: started.prompt.decision().to_owned(),
-        operation: convert::wire_operation(&started.operation).into(),
+        operation: convert::wire_operation(started.operation).into(),
         settings: Some(convert::wire_settings(&started.settings)),
         count: started.count,
         deployment: Some(encode_deployment(deployment)),

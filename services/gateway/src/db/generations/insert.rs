@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use time::Duration;
 
 use super::State;
-use crate::catalogue::Settings;
+use crate::catalogue::{Operation, Settings};
 use crate::db::broken;
 use crate::dispatch::Share;
 
@@ -17,7 +17,7 @@ pub(crate) struct New {
     pub(crate) request_id: String,
     pub(crate) body_hash: [u8; 32],
     pub(crate) model: String,
-    pub(crate) operation: &'static str,
+    pub(crate) operation: Operation,
     pub(crate) settings: Settings,
     pub(crate) count: i32,
     pub(crate) prompt: Screened,
@@ -133,7 +133,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
         &column(rows, |row| row.request_id.clone()),
         &column(rows, |row| row.body_hash.to_vec()),
         &column(rows, |row| row.model.clone()),
-        &column(rows, |row| row.operation.to_owned()),
+        &column(rows, |row| row.operation.as_str().to_owned()),
         &settings,
         &column(rows, |row| row.count),
         &column(rows, |row| row.prompt.prompt().as_str().to_owned()),

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::{Duration, OffsetDateTime};
 
-use crate::catalogue::Settings;
+use crate::catalogue::{Operation, Settings};
 use crate::db::broken;
 
 /// A worker that wants a generation.
@@ -26,7 +26,7 @@ pub(crate) struct Started {
     pub(crate) version: i64,
     pub(crate) worker: String,
     pub(crate) prompt: Screened,
-    pub(crate) operation: String,
+    pub(crate) operation: Operation,
     pub(crate) settings: Settings,
     pub(crate) count: i32,
     pub(crate) deployment: String,
@@ -86,7 +86,7 @@ pub(crate) async fn start(
                 worker: row.worker,
                 prompt: Screened::from_stored(prompt, row.screening)
                     .map_err(|error: NotAllowed| broken(error))?,
-                operation: row.operation,
+                operation: Operation::parse(&row.operation).ok_or_else(|| broken(row.operation))?,
                 settings: row.settings.0,
                 count: row.count,
                 deployment: row.deployment,

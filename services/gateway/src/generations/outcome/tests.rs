@@ -1,7 +1,7 @@
 use imagioo_types::{ImageId, Prompt};
 
 use super::*;
-use crate::catalogue::{Format, Settings};
+use crate::catalogue::{Format, Operation, Settings};
 
 const RETRIES: Retries =
     Retries { attempts: 3, takeovers: 5, backoff_base_seconds: 2, backoff_cap_seconds: 60 };
@@ -16,7 +16,7 @@ fn generation(count: i32) -> Generation {
         state: State::Running,
         version: 3,
         model: "models/sketch".to_owned(),
-        operation: "text_to_image".to_owned(),
+        operation: Operation::TextToImage,
         settings: Settings { size: "8x8".to_owned(), quality: None, format: Format::Png, seed: None },
         count,
         prompt: Prompt::parse("a fox".to_owned()).expect("valid"),
