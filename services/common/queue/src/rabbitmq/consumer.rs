@@ -8,7 +8,7 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions},
     types::FieldTable,
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::Span;
 
 use super::{
@@ -25,6 +25,8 @@ use crate::{
 /// A message whose next step cannot be published is held this long before it goes back to its queue: without
 /// the pause it would circle as fast as the broker can.
 const HOLD: Duration = Duration::from_secs(1);
+/// A quorum queue without a leader answers after 65 s, and then with an error that ends the connection.
+const SUBSCRIBE_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) struct Consumer {
     rabbit: Arc<Rabbit>,
@@ -95,6 +97,10 @@ impl Drop for Consumer {
 }
 
 async fn subscribe(rabbit: &Rabbit, queue: &Consumed, prefetch: u16) -> Result<Box<Subscribed>, LinkError> {
+    timeout(SUBSCRIBE_WITHIN, ask(rabbit, queue, prefetch)).await.map_err(|_| LinkError::Late)?
+}
+
+async fn ask(rabbit: &Rabbit, queue: &Consumed, prefetch: u16) -> Result<Box<Subscribed>, LinkError> {
     let channel = rabbit.consuming().channel().await?;
     rabbit.topology().declare_consumed(&channel, queue).await?;
     channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
