@@ -3,5 +3,10 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    imagioo_runtime::start("gateway", imagioo_gateway::DEFAULTS, imagioo_gateway::run)
+    imagioo_runtime::start_owner(
+        "gateway",
+        imagioo_gateway::DEFAULTS,
+        imagioo_gateway::migrator,
+        imagioo_gateway::run,
+    )
 }

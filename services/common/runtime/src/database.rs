@@ -73,8 +73,8 @@ pub enum DatabaseError {
     },
     /// The schema is older than this program.
     #[error(
-        "the schema `{owner}` lacks {count} migration(s), from version {first}: run the migrate command with \
-         the role imagioo_{owner}_migrator, then start again"
+        "the schema `{owner}` lacks {count} migration(s), from version {first}: run this service with the command \
+         `migrate` and a database.url of the role imagioo_{owner}_migrator, then start it again"
     )]
     Pending {
         /// The owner of the schema.

@@ -19,4 +19,4 @@ pub mod telemetry;
 
 pub use settings::{ConfigError, Settings};
 pub use shutdown::Shutdown;
-pub use start::{Boot, start, start_with};
+pub use start::{Boot, start, start_owner, start_with};

@@ -15,16 +15,19 @@ mod error;
 mod fetch;
 mod folder;
 mod program;
+mod reach;
 mod server;
 mod site;
 
 use std::path::PathBuf;
 
+use nix::unistd::Pid;
 use secrecy::SecretString;
 
 pub use access::{Access, RolePasswords, SERVICE_OWNERS, prepare_database};
 pub use error::PostgresError;
 pub use fetch::fetch;
+pub use reach::folder_in_reach;
 
 use account::Account;
 use binaries::Binaries;
@@ -106,21 +109,35 @@ impl PrivatePostgres {
         prepare_database(&self.admin_url(), name, &self.passwords).await
     }
 
+    /// The server's main process; nothing for an adopted one, which is not our child, and for one that has ended.
+    #[must_use]
+    pub fn pid(&self) -> Option<Pid> {
+        self.server.pid()
+    }
+
     /// Launches the server again, under the same addresses, whenever it ends by itself. Runs beside the
     /// process's work, which reconnects; returns only when the server cannot be brought back.
     pub async fn keep_alive(&mut self) -> PostgresError {
         loop {
-            if let Err(error) = self.revive().await {
+            self.ended().await;
+            tracing::warn!(port = self.port(), "postgresql ended by itself, launching it again");
+            if let Err(error) = self.relaunch().await {
                 return error;
             }
         }
     }
 
-    async fn revive(&mut self) -> Result<(), PostgresError> {
+    /// Waits until the server ends by itself; an adopted one is never seen to end.
+    pub async fn ended(&mut self) {
         self.server.ended().await;
-        let port = self.port();
-        tracing::warn!(port, "postgresql ended by itself, launching it again");
-        self.server = Server::launch(&self.site, Some(port)).await?;
+    }
+
+    /// Launches a server that has ended, under the same addresses.
+    ///
+    /// # Errors
+    /// [`PostgresError`] says why it cannot be brought back.
+    pub async fn relaunch(&mut self) -> Result<(), PostgresError> {
+        self.server = Server::launch(&self.site, Some(self.port())).await?;
         Ok(())
     }
 

@@ -133,6 +133,11 @@ impl Settings {
         self.root().remove(name).map_or_else(|| Ok(C::default()), |section| self.deserialize(section))
     }
 
+    /// One section by itself, for a command that needs no more.
+    pub(crate) fn required_section<C: DeserializeOwned>(&self, name: &str) -> Result<C, ConfigError> {
+        self.deserialize(self.root().remove(name).unwrap_or_else(|| Value::from(Table::new())))
+    }
+
     fn with_file(self, path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;

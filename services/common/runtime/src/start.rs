@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Arg, ArgAction, Command, value_parser};
+use sqlx::migrate::Migrator;
 
+use crate::database::{self, DatabaseConfig};
 use crate::settings::Settings;
 use crate::shutdown::{Shutdown, ShutdownConfig};
 use crate::telemetry::{self, TelemetryConfig};
@@ -16,6 +18,8 @@ use crate::{ConfigError, crypto};
 
 /// How long a service may still use after it was told to drop everything.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The command of an owner's process that migrates instead of serving.
+const MIGRATE: &str = "migrate";
 /// The exit code of a process that was not configured well enough to start.
 const MISCONFIGURED: u8 = 2;
 
@@ -37,14 +41,49 @@ where
     F: FnOnce(Boot) -> Fut,
     Fut: Future<Output = anyhow::Result<()>>,
 {
-    let files = match config_files(service, std::env::args_os()) {
-        Ok(files) => files,
+    match parse(&usage(service), std::env::args_os()) {
+        Ok(arguments) => begin(service, defaults, &arguments, run),
         Err(usage) => usage.exit(),
-    };
-    match Settings::load(service, defaults, &files) {
+    }
+}
+
+/// Like [`start`], for the owner of a schema: with the command `migrate` it brings the schema up to date instead of
+/// serving, as the migrator's role that `database.url` then names.
+pub fn start_owner<F, Fut>(
+    service: &'static str,
+    defaults: &'static str,
+    migrator: fn() -> Migrator,
+    run: F,
+) -> ExitCode
+where
+    F: FnOnce(Boot) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    let migrate = Command::new(MIGRATE)
+        .about("Bring the schema up to date, as the role imagioo_<owner>_migrator that database.url names");
+    match parse(&usage(service).subcommand(migrate), std::env::args_os()) {
+        Ok(arguments) if arguments.migrate => {
+            begin(service, defaults, &arguments, |boot| migrate_schema(boot, migrator()))
+        }
+        Ok(arguments) => begin(service, defaults, &arguments, run),
+        Err(usage) => usage.exit(),
+    }
+}
+
+fn begin<F, Fut>(service: &'static str, defaults: &'static str, arguments: &Arguments, run: F) -> ExitCode
+where
+    F: FnOnce(Boot) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    match Settings::load(service, defaults, &arguments.files) {
         Ok(settings) => start_with(service, settings, run),
         Err(error) => refuse(service, &error),
     }
+}
+
+async fn migrate_schema(boot: Boot, migrator: Migrator) -> anyhow::Result<()> {
+    let database: DatabaseConfig = boot.settings.required_section("database")?;
+    Ok(database::migrate(&database.url, &migrator).await?)
 }
 
 /// Like [`start`], for a process that has already read its arguments.
@@ -72,19 +111,28 @@ where
     }
 }
 
-fn config_files(
-    service: &'static str,
-    arguments: impl Iterator<Item = OsString>,
-) -> Result<Vec<PathBuf>, clap::Error> {
+/// What the command line of a service says.
+struct Arguments {
+    files: Vec<PathBuf>,
+    migrate: bool,
+}
+
+fn usage(service: &'static str) -> Command {
     let file = Arg::new("config")
         .long("config")
         .value_name("FILE")
         .help("A TOML file whose values replace the documented defaults; may be repeated")
         .value_parser(value_parser!(PathBuf))
-        .action(ArgAction::Append);
-    let mut matches =
-        Command::new(service).version(env!("CARGO_PKG_VERSION")).arg(file).try_get_matches_from(arguments)?;
-    Ok(matches.remove_many("config").map(Iterator::collect).unwrap_or_default())
+        .action(ArgAction::Append)
+        .global(true);
+    Command::new(service).version(env!("CARGO_PKG_VERSION")).arg(file)
+}
+
+fn parse(usage: &Command, arguments: impl Iterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let mut matches = usage.clone().try_get_matches_from(arguments)?;
+    let migrate = matches.subcommand_name() == Some(MIGRATE);
+    let files = matches.remove_many("config").map(Iterator::collect).unwrap_or_default();
+    Ok(Arguments { files, migrate })
 }
 
 /// Telemetry outlives the work and is flushed whatever the work's outcome, which is logged here. The outer
@@ -156,7 +204,7 @@ mod tests {
     use super::*;
 
     fn files(arguments: &[&str]) -> Result<Vec<PathBuf>, clap::Error> {
-        config_files("test", arguments.iter().map(OsString::from))
+        parse(&usage("test"), arguments.iter().map(OsString::from)).map(|arguments| arguments.files)
     }
 
     #[test]

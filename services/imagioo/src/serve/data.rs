@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use sha2::{Digest as _, Sha256};
+use imagioo_runtime::postgres;
 
 /// Everything of one embedded server.
 #[derive(Debug, Clone)]
@@ -24,17 +24,11 @@ impl DataFolder {
         Ok(data)
     }
 
-    /// The user's data folder. For root whose home others cannot pass through it is a folder of its own under
-    /// /var/lib, one for each home, because PostgreSQL refuses to run as root.
+    /// The user's data folder, or one that PostgreSQL can enter.
     pub(crate) fn default_path() -> anyhow::Result<PathBuf> {
         let in_home = dirs::data_dir()
             .context("neither XDG_DATA_HOME nor HOME is set: say where the data goes with --data DIR")?;
-        if !nix::unistd::geteuid().is_root() || passable(&in_home) {
-            return Ok(in_home.join("imagioo"));
-        }
-        let digest = Sha256::digest(in_home.as_os_str().as_encoded_bytes());
-        let mark: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        Ok(PathBuf::from(format!("/var/lib/imagioo-{mark}")))
+        Ok(postgres::folder_in_reach(&in_home, "imagioo"))
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -83,13 +77,6 @@ fn folder(path: &Path, mode: u32) -> anyhow::Result<()> {
         .with_context(|| format!("cannot create {}: choose another folder with --data DIR", path.display()))
 }
 
-/// Whether every existing folder on the way lets everybody pass.
-fn passable(path: &Path) -> bool {
-    path.ancestors()
-        .filter_map(|folder| fs::metadata(folder).ok())
-        .all(|metadata| metadata.permissions().mode() & 0o001 != 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,12 +89,5 @@ mod tests {
             let mode = fs::metadata(&private).expect("created").permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{}", private.display());
         }
-    }
-
-    #[test]
-    fn a_private_home_is_not_passable() {
-        let place = tempfile::tempdir().expect("folder");
-        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o700)).expect("mode");
-        assert!(!passable(&place.path().join("share/imagioo")));
     }
 }

@@ -67,7 +67,9 @@ async fn only_a_schema_with_every_migration_is_used() {
     place.connect(&old).await.expect("up to date").close().await;
     let error = place.connect(&new).await.expect_err("the second one is pending");
     assert!(
-        error.to_string().contains("lacks 1 migration(s), from version 2: run the migrate command"),
+        error
+            .to_string()
+            .contains("lacks 1 migration(s), from version 2: run this service with the command `migrate`"),
         "{error}"
     );
     let error = place.connect(&changed).await.expect_err("not what was applied");

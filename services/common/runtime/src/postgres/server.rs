@@ -80,6 +80,13 @@ impl Server {
         matches!(self.process, Process::Adopted(_))
     }
 
+    pub(super) fn pid(&self) -> Option<Pid> {
+        match &self.process {
+            Process::Child(child) => pid(child),
+            Process::Adopted(_) | Process::Stopped => None,
+        }
+    }
+
     /// Waits until the server ends by itself; one that is not our child is never seen to end.
     pub(super) async fn ended(&mut self) {
         match &mut self.process {
@@ -193,10 +200,13 @@ async fn stop_child(mut child: Child) -> Result<(), PostgresError> {
 
 /// Signals a child that was not waited for yet, so that its id cannot belong to anyone else.
 fn signal(child: &Child, signal: Signal) {
-    let pid = child.id().and_then(|id| i32::try_from(id).ok());
-    if let Some(pid) = pid
-        && let Err(error) = kill(Pid::from_raw(pid), signal)
+    if let Some(pid) = pid(child)
+        && let Err(error) = kill(pid, signal)
     {
         tracing::warn!(error = &error as &dyn std::error::Error, "postgresql cannot be signalled");
     }
+}
+
+fn pid(child: &Child) -> Option<Pid> {
+    child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw)
 }

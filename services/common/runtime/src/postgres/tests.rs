@@ -71,7 +71,8 @@ async fn a_server_that_dies_is_revived_under_its_address() {
     let access = postgres.ensure_database("imagioo").await.expect("a database");
     let before = postgres.admin_url();
     postgres.server.kill();
-    postgres.revive().await.expect("launches again");
+    postgres.ended().await;
+    postgres.relaunch().await.expect("launches again");
     assert_eq!(postgres.admin_url().expose_secret(), before.expose_secret());
     open(&access.service_url("billing").expect("known")).await.ping().await.expect("the same password works");
     postgres.stop().await.expect("stops");
