@@ -3,43 +3,27 @@
 # service. Prints the program.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-servers=$PWD/.local/servers/redis
-packages=(redis-server redis-tools libjemalloc2 liblzf1)
+source deploy/local/fetch-debian.sh
+server=$PWD/.local/servers/redis
 advice="install redis-server, or name a running one in IMAGIOO_TEST_REDIS"
 
 if [ "${1:-}" != --fetch ] && found=$(command -v redis-server); then
     echo "$found"
     exit
 fi
-
-libraries="$servers/usr/lib/$(uname -m)-linux-gnu:$servers/lib/$(uname -m)-linux-gnu"
-runs() { LD_LIBRARY_PATH=$libraries "$servers/usr/bin/redis-server" --version >/dev/null; }
-
-fetch() {
-    command -v apt-get >/dev/null && command -v dpkg >/dev/null || { echo "no apt-get here; $advice" >&2; exit 1; }
-    fresh=$(mktemp -d "$servers.XXXXXX")
-    trap 'rm -rf "$fresh"' EXIT
-    mkdir -p "$fresh"/{packages,root,state/lists/partial,cache/archives/partial}
-    options=(-qq -o "APT::Sandbox::User=$(id -un)")
-    (
-        cd "$fresh/packages"
-        # The machine's own lists may be missing or old; private ones need no root.
-        apt-get "${options[@]}" download "${packages[@]}" 2>/dev/null || {
-            options+=(-o "Dir::State=$fresh/state" -o "Dir::Cache=$fresh/cache")
-            options+=(-o Dir::State::status=/var/lib/dpkg/status)
-            apt-get "${options[@]}" update && apt-get "${options[@]}" download "${packages[@]}"
-        }
-        for package in ./*.deb; do
-            dpkg -x "$package" "$fresh/root"
-        done
-    ) >&2 || { echo "Redis could not be fetched; $advice" >&2; exit 1; }
-    rm -rf "$servers"
-    mv "$fresh/root" "$servers"
-}
-
-mkdir -p "$(dirname "$servers")"
-exec 9>"$servers.lock"
+mkdir -p "$(dirname "$server")"
+exec 9>"$server.lock"
 flock 9
-runs 2>/dev/null || fetch
-runs || { echo "the fetched Redis does not run here; $advice" >&2; exit 1; }
-echo "$servers/usr/bin/redis-server"
+if ! "$server/redis-server" --version >/dev/null 2>&1; then
+    unpack_packages "$server" redis-server redis-tools libjemalloc2 liblzf1 ||
+        { echo "Redis could not be fetched; $advice" >&2; exit 1; }
+    libraries=$(uname -m)-linux-gnu
+    cat >"$server/redis-server" <<-WRAPPER
+		#!/bin/sh
+		export LD_LIBRARY_PATH="$server/usr/lib/$libraries:$server/lib/$libraries"
+		exec "$server/usr/bin/redis-server" "\$@"
+	WRAPPER
+    chmod +x "$server/redis-server"
+fi
+"$server/redis-server" --version >/dev/null || { echo "the fetched Redis does not run here; $advice" >&2; exit 1; }
+echo "$server/redis-server"

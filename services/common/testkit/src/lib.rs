@@ -1,18 +1,16 @@
-//! What tests of several services need: a fresh database per test on a real PostgreSQL, and other real servers.
+//! What tests of several services need: a fresh database per test on a real PostgreSQL, and an S3 server that
+//! misbehaves on request.
 //!
 //! `imagioo-testkit run -- CMD` starts a private PostgreSQL and a private RabbitMQ and runs the tests with
 //! their addresses in [`TEST_POSTGRES`] and [`TEST_RABBITMQ`]. A server of one's own may be named there
 //! instead; PostgreSQL's roles `imagioo_*` get the test password. Tests share the RabbitMQ and keep apart by
-//! the prefix of their queues; a test that kills one starts its own [`RabbitMq`].
+//! the prefix of their queues; a test that kills one starts its own of `imagioo-servers`.
 
 mod database;
-mod rabbitmq;
-pub mod redis;
 pub mod s3;
 mod template;
 
 pub use database::Database;
-pub use rabbitmq::RabbitMq;
 
 use imagioo_runtime::postgres::RolePasswords;
 

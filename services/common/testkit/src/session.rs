@@ -7,7 +7,8 @@ use std::process::{ExitCode, ExitStatus};
 
 use anyhow::Context;
 use imagioo_runtime::postgres::{PostgresError, PostgresOptions, PrivatePostgres};
-use imagioo_testkit::{RabbitMq, TEMPLATE_PREFIX, TEST_POSTGRES, TEST_PREFIX, TEST_RABBITMQ};
+use imagioo_servers::{Process as _, RabbitMq};
+use imagioo_testkit::{TEMPLATE_PREFIX, TEST_POSTGRES, TEST_PREFIX, TEST_RABBITMQ};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 use secrecy::{ExposeSecret, SecretString};
@@ -85,7 +86,7 @@ impl Session {
     pub(crate) async fn close(self) -> anyhow::Result<()> {
         let broker = async {
             match self.broker.and_then(|broker| broker.own) {
-                Some(own) => own.stop().await,
+                Some(mut own) => own.stop().await,
                 None => Ok(()),
             }
         };

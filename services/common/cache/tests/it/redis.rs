@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::redis::aio::MultiplexedConnection;
 use bytes::Bytes;
 use imagioo_cache::{Cache, CacheError, Rate, RedisConfig, Verdict};
-use imagioo_testkit::redis::RedisServer;
+use imagioo_servers::RedisServer;
 use tokio::time::timeout;
 use uuid::Uuid;
 

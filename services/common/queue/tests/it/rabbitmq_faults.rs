@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use futures::StreamExt as _;
 use imagioo_proto::jobs::v1::GenerationChanged;
 use imagioo_queue::{Message, PublishError, Queue, RabbitConfig};
-use imagioo_testkit::RabbitMq;
+use imagioo_servers::{Process as _, RabbitMq};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -91,7 +91,7 @@ async fn r32_a_broker_killed_in_a_burst_loses_nothing_it_confirmed() {
 
 #[tokio::test]
 async fn consumers_and_listeners_resume_when_the_broker_closes_their_connections() {
-    let broker = RabbitMq::start(folder()).await.unwrap();
+    let mut broker = RabbitMq::start(folder()).await.unwrap();
     let queue = queue(&broker);
     let mut deliveries = subscribe(&queue, 8).await;
     let mut listener = queue.listen::<GenerationChanged>().await.unwrap();
@@ -140,7 +140,7 @@ async fn a_broker_that_is_absent_at_the_start_is_found_when_it_comes() {
 
 #[tokio::test]
 async fn r51_a_broker_in_alarm_is_an_error_and_not_a_hang() {
-    let broker = RabbitMq::start(folder()).await.unwrap();
+    let mut broker = RabbitMq::start(folder()).await.unwrap();
     let queue = queue(&broker);
     queue.publish(settled("a")).await.unwrap();
     broker.control(&["set_vm_memory_high_watermark", "absolute", "1"]).await.unwrap();

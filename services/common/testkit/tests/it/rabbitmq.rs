@@ -1,9 +1,9 @@
-//! A private RabbitMQ of one's own.
+//! The RabbitMQ that all tests of a run share.
 
 use std::process::Stdio;
 use std::time::Duration;
 
-use imagioo_testkit::{RabbitMq, TEST_POSTGRES, TEST_RABBITMQ};
+use imagioo_testkit::{TEST_POSTGRES, TEST_RABBITMQ};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::Command;
@@ -14,24 +14,6 @@ const HANG: Duration = Duration::from_mins(1);
 /// `127.0.0.1:port` of an address with a password.
 fn address(url: &str) -> String {
     url.rsplit('@').next().expect("a host").to_owned()
-}
-
-#[tokio::test]
-async fn a_private_rabbitmq_can_be_killed_started_again_and_leaves_nothing_behind() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut broker = RabbitMq::prepare(folder.path()).await.expect("programs");
-    let address = address(&broker.url());
-    assert!(address.starts_with("127.0.0.1:"), "{address}");
-    assert!(TcpStream::connect(&address).await.is_err(), "nothing runs yet");
-    broker.boot().await.expect("it starts");
-    TcpStream::connect(&address).await.expect("it answers");
-    broker.kill().await.expect("it runs");
-    assert!(TcpStream::connect(&address).await.is_err(), "it is dead");
-    broker.boot().await.expect("it starts again");
-    broker.control(&["await_startup"]).await.expect("it is the same node");
-    timeout(HANG, broker.stop()).await.expect("in time").expect("it stops");
-    assert!(TcpStream::connect(&address).await.is_err(), "it is gone");
-    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "and its data with it");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use imagioo_cache::{Cache, CacheError, Rate, RedisConfig, Verdict};
-use imagioo_testkit::redis::RedisServer;
+use imagioo_servers::RedisServer;
 use tokio::{
     net::TcpListener,
     time::{Instant, timeout},

@@ -1,20 +1,17 @@
 //! What makes one node private: folder, ports, name, password.
 
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::Stdio;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::free_ports;
+use crate::home::Home;
+
 const USER: &str = "imagioo";
-/// Everything that the programs print.
-const OUTPUT: &str = "output";
 
 #[derive(Debug)]
 pub(super) struct Site {
-    folder: TempDir,
+    pub(super) home: Home,
     name: String,
     password: String,
     amqp: u16,
@@ -23,21 +20,17 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn choose(parent: &Path) -> anyhow::Result<Self> {
-        fs::create_dir_all(parent)?;
-        let folder = tempfile::Builder::new().prefix("rabbitmq-").tempdir_in(parent)?;
+    /// The name and the password stay with the data, which no other node could read; the ports are new.
+    pub(super) fn choose(home: Home) -> anyhow::Result<Self> {
         let [amqp, distribution, mapper] = free_ports()?;
-        let name = format!("imagioo-{}", Uuid::now_v7().simple());
+        let name = home.secret("name", || format!("imagioo-{}", Uuid::now_v7().simple()))?;
         // The random part of a UUIDv7 has 74 bits; two of them are a password.
-        let password = format!("{}{}", Uuid::now_v7().simple(), Uuid::now_v7().simple());
-        let site = Self { folder, name, password, amqp, distribution, mapper };
-        fs::write(site.folder().join("rabbitmq.conf"), site.configuration())?;
-        fs::write(site.folder().join("plugins"), "[].")?;
+        let password =
+            home.secret("password", || format!("{}{}", Uuid::now_v7().simple(), Uuid::now_v7().simple()))?;
+        let site = Self { home, name, password, amqp, distribution, mapper };
+        site.home.write_private("rabbitmq.conf", &site.configuration())?;
+        site.home.write_private("plugins", "[].")?;
         Ok(site)
-    }
-
-    pub(super) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     pub(super) fn url(&self) -> String {
@@ -69,10 +62,10 @@ impl Site {
 
     /// Everything the scripts would else take from the system, and no address but loopback.
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
-        let file = |name: &str| self.folder().join(name).display().to_string();
+        let file = |name: &str| self.home.file(name);
         let loopback = "-kernel inet_dist_use_interface {127,0,0,1}";
         vec![
-            ("HOME", self.folder().display().to_string()),
+            ("HOME", self.home.path().display().to_string()),
             ("RABBITMQ_NODENAME", format!("{}@localhost", self.name)),
             ("RABBITMQ_MNESIA_BASE", file("mnesia")),
             ("RABBITMQ_LOG_BASE", file("log")),
@@ -91,25 +84,4 @@ impl Site {
             ("RABBITMQ_ALLOW_INPUT", "1".to_owned()),
         ]
     }
-
-    pub(super) fn output(&self) -> Stdio {
-        let file = File::options().create(true).append(true).open(self.folder().join(OUTPUT));
-        file.map_or_else(|_| Stdio::null(), Stdio::from)
-    }
-
-    /// The end of what the programs printed.
-    pub(super) fn last_words(&self) -> String {
-        let output = fs::read_to_string(self.folder().join(OUTPUT)).unwrap_or_default();
-        let mut lines: Vec<_> = output.lines().rev().take(20).collect();
-        lines.reverse();
-        lines.join("\n")
-    }
-}
-
-/// All are held until all are known, so that they differ.
-fn free_ports() -> std::io::Result<[u16; 3]> {
-    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let listeners = [listen()?, listen()?, listen()?];
-    let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port());
-    Ok([port(&listeners[0])?, port(&listeners[1])?, port(&listeners[2])?])
 }
