@@ -7,8 +7,9 @@ export SQLX_OFFLINE := true
 TOOLS := $(CURDIR)/.local/tools/bin
 CARGO := cargo
 TESTKIT := target/debug/imagioo-testkit
+STACK := target/debug/imagioo-stack
 
-.PHONY: help run test lint fmt clippy proto proto-release deny shear sqlx sqlx-check doc check first-run tools prerequisites
+.PHONY: help run up down status logs test lint fmt clippy proto proto-release deny shear sqlx sqlx-check doc check first-run tools prerequisites
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -17,8 +18,21 @@ run: prerequisites ## Build and start everything in one process, with a demo acc
 	$(CARGO) build --locked -p imagioo
 	exec target/debug/imagioo serve --demo
 
+up: prerequisites ## Start every service as a process, on real servers, in the background
+	$(CARGO) build --locked --workspace --bins
+	$(STACK) up
+
+down: ## Stop what `make up` started; data stays
+	@$(STACK) down
+
+status: ## Show every process of `make up`
+	@$(STACK) status
+
+logs: ## Follow their logs; PART=gateway-1 for one
+	@$(STACK) logs $(PART)
+
 test: prerequisites ## Run every test; servers run as private children under .local/
-	$(CARGO) build --locked -p imagioo-testkit -p imagioo
+	$(CARGO) build --locked --workspace --bins
 	$(TESTKIT) run -- $(CARGO) test --locked --workspace $(ARGS)
 
 lint: fmt clippy proto deny shear sqlx-check doc ## Check style, protobuf, dependencies, recorded queries, documentation
