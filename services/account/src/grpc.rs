@@ -11,6 +11,7 @@ pub(crate) use identity_service::IdentityGrpc;
 use std::time::Duration;
 
 use imagioo_rpc::{Code, RpcError};
+use imagioo_runtime::database::is_away;
 use prost_types::Timestamp;
 use time::OffsetDateTime;
 use tonic::Status;
@@ -66,9 +67,7 @@ impl From<AccountError> for RpcError {
 fn is_passing(error: &AccountError) -> bool {
     match error {
         AccountError::Hash(HashError::Busy) => true,
-        AccountError::Database(error) => {
-            matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_))
-        }
+        AccountError::Database(error) => is_away(error),
         _ => false,
     }
 }

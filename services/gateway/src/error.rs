@@ -1,6 +1,7 @@
 //! What the use cases of the gateway can fail with, and how each failure is told to the caller.
 
 use imagioo_rpc::{Code, RpcError};
+use imagioo_runtime::database::is_away;
 use imagioo_storage::StorageError;
 
 use crate::hot::HotError;
@@ -23,8 +24,8 @@ impl From<Error> for RpcError {
         match error {
             Error::Refused(refusal) => refusal,
             Error::Storage(_) | Error::Hot(HotError::Batch(_)) => unavailable(error),
-            Error::Database(ref cause) if is_silent(cause) => unavailable(error),
-            Error::Hot(HotError::Database(ref cause)) if is_silent(cause) => unavailable(error),
+            Error::Database(ref cause) if is_away(cause) => unavailable(error),
+            Error::Hot(HotError::Database(ref cause)) if is_away(cause) => unavailable(error),
             Error::Database(_) | Error::Hot(_) => Self::internal(error),
         }
     }
@@ -33,11 +34,6 @@ impl From<Error> for RpcError {
 /// Trying again is safe: whatever the call did, its repetition finds it.
 fn unavailable(error: Error) -> RpcError {
     RpcError::new(Code::Unavailable, "a part of imagioo does not answer; try again").caused_by(error)
-}
-
-/// Whether the database did not answer, rather than refuse.
-fn is_silent(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_))
 }
 
 impl From<Error> for tonic::Status {

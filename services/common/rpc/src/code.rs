@@ -55,6 +55,8 @@ codes! {
     InDebt, "IN_DEBT", FailedPrecondition, PAYMENT_REQUIRED;
     /// The idempotency key was used with another body.
     RequestIdReused, "REQUEST_ID_REUSED", AlreadyExists, CONFLICT;
+    /// The call with this idempotency key was given up before it was done; a new key begins anew.
+    RequestGivenUp, "REQUEST_GIVEN_UP", Aborted, CONFLICT;
     /// No such thing, or not the caller's.
     NotFound, "NOT_FOUND", NotFound, NOT_FOUND;
     /// The e-mail address has an account.

@@ -158,6 +158,10 @@ impl From<RpcError> for Status {
 
 impl From<Status> for RpcError {
     fn from(status: Status) -> Self {
+        if died_on_the_way(&status) {
+            return Self::new(Code::Unavailable, "a part of imagioo went away during the call: try again")
+                .caused_by(status);
+        }
         let details = status.get_error_details();
         let known = details.error_info().and_then(|info| Code::from_reason(&info.reason));
         let fields = details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default();
@@ -168,6 +172,12 @@ impl From<Status> for RpcError {
         error.0.details = details.error_info().map(|info| info.metadata.clone()).unwrap_or_default();
         error
     }
+}
+
+/// Whether no server said this: the connection broke, which the client's library reports as a fault of unknown kind. What
+/// a server says has no source.
+fn died_on_the_way(status: &Status) -> bool {
+    matches!(status.code(), tonic::Code::Unknown | tonic::Code::Internal) && status.source().is_some()
 }
 
 /// An error with everything beneath it, on one line.
@@ -188,6 +198,13 @@ impl fmt::Display for Chain<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_that_breaks_during_a_call_is_no_fault_of_the_called() {
+        let broken = Status::from_error(std::io::Error::other("connection reset").into());
+        assert_eq!(RpcError::from(broken).code(), Code::Unavailable);
+        assert_eq!(RpcError::from(Status::internal("said by a server")).code(), Code::Internal);
+    }
 
     #[test]
     fn an_error_survives_the_wire() {

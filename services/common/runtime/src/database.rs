@@ -192,6 +192,24 @@ async fn begin_for_certain(
     begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
+/// Whether the database is away or busy rather than refusing: the same call may succeed in a moment, and finds
+/// whatever the first one did. Codes: PostgreSQL's appendix A.
+#[must_use]
+pub fn is_away(error: &sqlx::Error) -> bool {
+    /// Of connections; shutting down, crashed, starting; too many clients; a standby; serialisation; deadlock.
+    const PASSING: [&str; 8] = ["08", "57P01", "57P02", "57P03", "53300", "25006", "40001", "40P01"];
+    match error {
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(refusal) => {
+            refusal.code().is_some_and(|code| PASSING.iter().any(|passing| code.starts_with(passing)))
+        }
+        _ => false,
+    }
+}
+
 fn parse(url: &SecretString) -> Result<PgConnectOptions, DatabaseError> {
     url.expose_secret().parse().map_err(DatabaseError::Url)
 }

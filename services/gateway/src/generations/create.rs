@@ -1,5 +1,6 @@
 //! Creating a generation: validate, price, screen, hold, insert, in this order; a refusal leaves nothing behind.
 
+use fail::fail_point;
 use imagioo_rpc::{Caller, Code, RpcError};
 use imagioo_types::{Credits, GenerationId, Prompt};
 
@@ -54,7 +55,9 @@ async fn accept(
     within_limit(priced.price, call.max_credits)?;
     let screened = app.screen.screen(prompt);
     let wanted = Wanted { request_id, body_hash: call.body_hash, generation: id, amount: priced.price };
+    fail_point!("gateway.create.before_hold");
     let held = app.holds.hold(caller, wanted).await?;
+    fail_point!("gateway.create.after_hold");
     let inserted = app
         .hot
         .insert(New {
@@ -76,6 +79,7 @@ async fn accept(
             end_within: app.config.timing.end_within(),
         })
         .await?;
+    fail_point!("gateway.create.before_answer");
     follow_up(app, inserted)
 }
 
@@ -94,7 +98,7 @@ fn agreed(held: Held, price: Credits) -> Result<Credits, RpcError> {
 fn follow_up(app: &App, inserted: Inserted) -> Result<GenerationId, Error> {
     match inserted.state {
         State::Void => Err(RpcError::new(
-            Code::Unavailable,
+            Code::RequestGivenUp,
             "this call took too long and was given up; nothing is held: create again with a new request_id",
         )
         .into()),

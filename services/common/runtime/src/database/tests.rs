@@ -55,6 +55,30 @@ fn migrator(scripts: &[&'static str]) -> Migrator {
 }
 
 #[tokio::test]
+async fn a_database_that_goes_away_is_told_apart_from_one_that_refuses() {
+    let place = Place::open().await;
+    let notes = migrator(&[NOTES]);
+    place.migrate(&notes).await.expect("migrates");
+    let pool = place.connect(&notes).await.expect("up to date");
+    let refused =
+        sqlx::query("select * from billing.nowhere").execute(&pool).await.expect_err("no such table");
+    assert!(!is_away(&refused), "{refused}");
+    let admin = place.access.admin_url().expect("an address");
+    let mut connection = pool.acquire().await.expect("a connection");
+    let own: i32 =
+        sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut *connection).await.expect("a pid");
+    let mut server = PgConnection::connect(admin.expose_secret()).await.expect("connects");
+    let kill = "select pg_terminate_backend($1, 10000)";
+    assert!(sqlx::query_scalar::<_, bool>(kill).bind(own).fetch_one(&mut server).await.expect("allowed"));
+    let cut = sqlx::query("select 1").execute(&mut *connection).await.expect_err("terminated");
+    assert!(is_away(&cut), "{cut}");
+    let config = DatabaseConfig::at(place.access.service_url("billing").expect("known"));
+    place.postgres.stop().await.expect("stops");
+    let gone = connect(&config, &notes).await.expect_err("nobody is there");
+    assert!(matches!(gone, DatabaseError::Connect { source, .. } if is_away(&source)));
+}
+
+#[tokio::test]
 async fn only_a_schema_with_every_migration_is_used() {
     let place = Place::open().await;
     let (old, new) = (migrator(&[NOTES]), migrator(&[NOTES, "create table billing.more ()"]));
