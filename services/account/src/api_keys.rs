@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fail::fail_point;
 use imagioo_rpc::Subject;
 use imagioo_runtime::database::begin_as;
 use imagioo_types::{ApiKeyId, Credential, Identity, UserId};
@@ -39,7 +40,9 @@ pub(crate) async fn create(
     let mut transaction = begin_as(&app.pool, USER_ROLE, caller.user).await?;
     let key = NewApiKey { owner: caller.user, secret: &secret, display_name, expires_at };
     let row = db::api_keys::insert(&mut transaction, key).await?.ok_or(AccountError::ExpiryPast)?;
+    fail_point!("account.key.before_commit");
     transaction.commit().await?;
+    fail_point!("account.key.after_commit");
     tracing::info!(user = %caller.user, key = %row.id, "API key created");
     Ok((row, secret))
 }
@@ -87,6 +90,7 @@ pub(crate) async fn revoke(app: &App, user: UserId, id: ApiKeyId) -> Result<ApiK
 /// [`AccountError::ApiKeyInvalid`] for a key that is malformed, unknown, revoked or past its time.
 pub(crate) async fn exchange(app: &App, presented: &str) -> Result<AccessToken, AccountError> {
     let secret = ApiKeySecret::parse(presented).ok_or(AccountError::ApiKeyInvalid)?;
+    fail_point!("account.exchange.before");
     let mut connection = app.pool.acquire().await?;
     let stored = db::api_keys::stored(&mut connection, secret.id)
         .await?
@@ -95,6 +99,7 @@ pub(crate) async fn exchange(app: &App, presented: &str) -> Result<AccessToken, 
     if stored.use_outdated {
         db::api_keys::note_use(&mut connection, secret.id).await?;
     }
+    fail_point!("account.exchange.after");
     let remaining = stored.remaining.unwrap_or(Duration::MAX);
     app.issuer.issue(stored.owner, Credential::ApiKey(secret.id), remaining)
 }

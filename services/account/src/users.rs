@@ -1,5 +1,6 @@
 //! People: sign-up, and what a person sees of their account.
 
+use fail::fail_point;
 use imagioo_proto::account::v1::AccountVerified;
 use imagioo_queue::Message;
 use imagioo_runtime::database::{begin, begin_as};
@@ -38,7 +39,9 @@ pub(crate) async fn sign_up(
         .ok_or(AccountError::EmailTaken)?;
     let signed_in = sessions::open(app, &mut transaction, user.id).await?;
     db::outbox::insert(&mut transaction, &Message::of(&verified(&user))).await?;
+    fail_point!("account.sign_up.before_commit");
     transaction.commit().await?;
+    fail_point!("account.sign_up.after_commit");
     app.outbox.notify_one();
     instruments::signed_up();
     tracing::info!(user = %user.id, "account created");

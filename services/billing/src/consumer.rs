@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fail::fail_point;
 use imagioo_proto::account::v1::AccountVerified;
 use imagioo_proto::jobs::v1::GenerationSettled;
 use imagioo_queue::{Decision, Queue, QueueError, Subscription, topology};
@@ -80,7 +81,10 @@ impl TryFrom<GenerationSettled> for Settlement {
 async fn settled(bookkeeper: &Bookkeeper, message: GenerationSettled) -> Decision {
     match Settlement::try_from(message) {
         Ok(Settlement { owner, generation, charge }) => {
-            decide(settlement::settle(bookkeeper, owner, generation, charge).await)
+            fail_point!("billing.settle.before");
+            let settled = settlement::settle(bookkeeper, owner, generation, charge).await;
+            fail_point!("billing.settle.before_ack");
+            decide(settled)
         }
         Err(error) => unreadable(&error),
     }

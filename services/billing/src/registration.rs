@@ -1,5 +1,6 @@
 //! The credits that come with a verified account.
 
+use fail::fail_point;
 use imagioo_types::{Credits, UserId};
 
 use crate::bookkeeper::Bookkeeper;
@@ -27,5 +28,8 @@ pub(crate) async fn grant(
         amount: Credits::new(config.credits.into()),
         lifetime: config.lifetime(),
     };
-    bookkeeper.grant(user, grant).await.map(drop)
+    fail_point!("billing.grant.before");
+    let granted = bookkeeper.grant(user, grant).await;
+    fail_point!("billing.grant.before_ack");
+    granted.map(drop)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fail::fail_point;
 use futures::StreamExt as _;
 use imagioo_proto::jobs::v1::{GenerationChanged, GenerationFinished, GenerationProgress};
 use imagioo_queue::{Decision, QueueError, Subscription, topology};
@@ -60,7 +61,10 @@ async fn apply(app: &App, message: GenerationFinished) -> Decision {
         return Decision::GiveUp { reason: "the message names no generation".to_owned() };
     };
     match finish::finish(app, id, message.attempt).await {
-        Ok(Finished::Applied | Finished::Past) => Decision::Done,
+        Ok(Finished::Applied | Finished::Past) => {
+            fail_point!("gateway.finish.before_ack");
+            Decision::Done
+        }
         Ok(Finished::NoManifest) => Decision::Retry { after: MANIFEST_RETRY },
         Err(error) => {
             tracing::warn!(

@@ -1,5 +1,6 @@
 //! The hot statements: rows of many callers share one statement and one commit.
 
+use fail::fail_point;
 use imagioo_batch::{BatchError, Lanes, Size};
 use imagioo_proto::jobs::v1::GenerationReady;
 use imagioo_runtime::Shutdown;
@@ -46,10 +47,10 @@ impl Hot {
                 insert(inserts.clone(), offers.clone(), rows)
             }),
             starts: Lanes::new("start generations", SIZE, shutdown, move |rows| {
-                run(Start { lease }, starts.clone(), rows)
+                start(lease, starts.clone(), rows)
             }),
             settles: Lanes::new("settle generations", SIZE, shutdown, move |rows| {
-                run(Settle, settles.clone(), rows)
+                settle(settles.clone(), rows)
             }),
         }
     }
@@ -73,11 +74,27 @@ impl Hot {
 
 async fn insert(pool: PgPool, offers: Offers, rows: Vec<New>) -> Vec<Answer<Inserted>> {
     let deployments: Vec<_> = rows.iter().map(|row| row.deployment.clone()).collect();
+    fail_point!("gateway.insert.before_commit");
     let answers = run(Insert, pool, rows).await;
+    fail_point!("gateway.insert.after_commit");
     for (deployment, answer) in deployments.into_iter().zip(&answers) {
         if let Ok(Some(Inserted { id, state: State::Dispatched, created: true })) = answer {
             offers.leave(deployment, GenerationReady { generation: id.name(), attempt: 1 });
         }
     }
+    answers
+}
+
+async fn start(lease: Duration, pool: PgPool, rows: Vec<Claim>) -> Vec<Answer<Started>> {
+    fail_point!("gateway.start.before_commit");
+    let answers = run(Start { lease }, pool, rows).await;
+    fail_point!("gateway.start.after_commit");
+    answers
+}
+
+async fn settle(pool: PgPool, rows: Vec<Outcome>) -> Vec<Answer<Applied>> {
+    fail_point!("gateway.settle.before_commit");
+    let answers = run(Settle, pool, rows).await;
+    fail_point!("gateway.settle.after_commit");
     answers
 }

@@ -46,6 +46,7 @@ type Answer = oneshot::Sender<anyhow::Result<()>>;
 enum Order {
     Signal(Signal, Answer),
     Restart(Answer),
+    HoldDown(Answer),
     Stop(Answer),
 }
 
@@ -102,6 +103,11 @@ impl Part {
         self.order(Order::Restart).await
     }
 
+    /// Stops the process in order; it stays so until it is restarted.
+    pub(crate) async fn hold_down(&self) -> anyhow::Result<()> {
+        self.order(Order::HoldDown).await
+    }
+
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let stopped = self.order(Order::Stop).await;
         self.task.await?;
@@ -150,6 +156,17 @@ impl Watched {
                 Turn::Ordered(Some(Order::Restart(answer))) => {
                     // Nobody may be waiting for the answer.
                     answer.send(self.process.stop().await).unwrap_or_default();
+                    wait = FIRST_WAIT;
+                    continue;
+                }
+                Turn::Ordered(Some(Order::HoldDown(answer))) => {
+                    let stopped = self.process.stop().await;
+                    self.see(Condition::Stopped);
+                    answer.send(stopped).unwrap_or_default();
+                    if !self.told_to_go_on().await {
+                        return;
+                    }
+                    wait = FIRST_WAIT;
                     continue;
                 }
                 Turn::Ordered(Some(Order::Stop(answer))) => {
@@ -188,6 +205,27 @@ impl Watched {
                     }
                     order => return Turn::Ordered(order),
                 },
+            }
+        }
+    }
+
+    /// While it is held down: true when it is to be started again.
+    async fn told_to_go_on(&mut self) -> bool {
+        loop {
+            match self.orders.recv().await {
+                Some(Order::Restart(answer)) => {
+                    answer.send(Ok(())).unwrap_or_default();
+                    return true;
+                }
+                Some(Order::HoldDown(answer)) => answer.send(Ok(())).unwrap_or_default(),
+                Some(Order::Signal(_, answer)) => {
+                    answer.send(Err(anyhow::anyhow!("{} is stopped", self.name))).unwrap_or_default();
+                }
+                Some(Order::Stop(answer)) => {
+                    answer.send(Ok(())).unwrap_or_default();
+                    return false;
+                }
+                None => return false,
             }
         }
     }

@@ -169,6 +169,14 @@ impl Stack {
         self.part(name)?.restart().await
     }
 
+    /// Stops a process in order. It stays so until [`Self::restart`].
+    ///
+    /// # Errors
+    /// There is no such process, or it had to be killed.
+    pub async fn hold_down(&self, name: &str) -> anyhow::Result<()> {
+        self.part(name)?.hold_down().await
+    }
+
     /// Waits until a process has become ready.
     ///
     /// # Errors

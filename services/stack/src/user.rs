@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use imagioo_proto::account::v1::account_service_client::AccountServiceClient;
-use imagioo_proto::account::v1::{CreateApiKeyRequest, SignUpRequest};
+use imagioo_proto::account::v1::{CreateApiKeyRequest, RevokeApiKeyRequest, SignUpRequest};
 use imagioo_proto::billing::v1::billing_service_client::BillingServiceClient;
 use imagioo_proto::billing::v1::{Balance, GetBalanceRequest};
 use imagioo_proto::generation::v1::generation_service_client::GenerationServiceClient;
 use imagioo_proto::generation::v1::image_service_client::ImageServiceClient;
 use imagioo_proto::generation::v1::{
-    CreateGenerationRequest, DownloadImageRequest, Generation, GenerationState, Image,
+    CreateGenerationRequest, DownloadImageRequest, Generation, GenerationSettings, GenerationState, Image,
     ListGenerationsRequest, download_image_response::Part,
 };
 use sha2::{Digest as _, Sha256};
@@ -30,6 +30,9 @@ const PASSWORD: &str = "correct horse battery staple";
 #[derive(Debug, Clone)]
 pub struct User {
     channel: Channel,
+    /// The access token of the sign-up, good for five minutes.
+    session: String,
+    key_name: String,
     key: String,
 }
 
@@ -49,20 +52,40 @@ impl User {
             Ok((email, session.unwrap_or_default()))
         })
         .await?;
-        let key = until_answered(async || {
+        let (key_name, key) = until_answered(async || {
             let wanted = CreateApiKeyRequest { display_name: "stack".to_owned(), expire_time: None };
             let answer = account.create_api_key(signed(wanted, &session.access_token)?).await?;
-            Ok(answer.into_inner().secret)
+            let answer = answer.into_inner();
+            Ok((answer.api_key.unwrap_or_default().name, answer.secret))
         })
         .await
         .with_context(|| format!("no API key for {email}"))?;
-        Ok(Self { channel, key })
+        Ok(Self { channel, session: session.access_token, key_name, key })
     }
 
     /// What the `authorization` header carries.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// The same person with another credential.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: key.to_owned(), ..self.clone() }
+    }
+
+    /// Revokes the key.
+    ///
+    /// # Errors
+    /// Nobody answers in time.
+    pub async fn revoke_key(&self) -> anyhow::Result<()> {
+        until_answered(async || {
+            let mut account = AccountServiceClient::new(self.channel.clone());
+            let wanted = RevokeApiKeyRequest { name: self.key_name.clone() };
+            account.revoke_api_key(signed(wanted, &self.session)?).await.map(drop)
+        })
+        .await
     }
 
     /// The doors.
@@ -108,22 +131,40 @@ impl User {
         .await
     }
 
-    /// A generation of `count` images with the model's defaults, accepted.
+    /// A generation of `count` images by the offline model, accepted.
     ///
     /// # Errors
     /// It is refused, or nobody answers in time.
     pub async fn create(&self, prompt: &str, count: i32) -> anyhow::Result<Generation> {
-        let wanted = CreateGenerationRequest {
+        self.create_with(("models/sketch", "256x256"), prompt, count).await
+    }
+
+    /// A generation of `count` images by a model in a size, accepted.
+    ///
+    /// # Errors
+    /// It is refused, or nobody answers in time.
+    pub async fn create_with(
+        &self,
+        (model, size): (&str, &str),
+        prompt: &str,
+        count: i32,
+    ) -> anyhow::Result<Generation> {
+        let mut wanted = CreateGenerationRequest {
             request_id: Uuid::now_v7().to_string(),
-            model: "models/sketch".to_owned(),
+            model: model.to_owned(),
             prompt: prompt.to_owned(),
+            settings: Some(GenerationSettings { size: size.to_owned(), ..GenerationSettings::default() }),
             count,
             ..CreateGenerationRequest::default()
         };
         until_answered(async || {
             let mut generations = GenerationServiceClient::new(self.channel.clone());
-            let answer = generations.create_generation(self.says(wanted.clone())?).await?;
-            Ok(answer.into_inner().generation.unwrap_or_default())
+            let answer = generations.create_generation(self.says(wanted.clone())?).await;
+            if answer.as_ref().is_err_and(|status| status.code() == Code::Aborted) {
+                // Given up after a crash between hold and insert, as the answer says.
+                wanted.request_id = Uuid::now_v7().to_string();
+            }
+            Ok(answer?.into_inner().generation.unwrap_or_default())
         })
         .await
     }
@@ -236,7 +277,11 @@ async fn until_answered<T>(mut call: impl AsyncFnMut() -> Result<T, Status>) -> 
 /// A process that dies breaks its connections, which the client library reports in several ways.
 fn passing(status: &Status) -> bool {
     match status.code() {
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted => true,
+        Code::Unavailable
+        | Code::DeadlineExceeded
+        | Code::Cancelled
+        | Code::ResourceExhausted
+        | Code::Aborted => true,
         Code::Unknown | Code::Internal => std::error::Error::source(status).is_some(),
         _ => false,
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fail::fail_point;
 use imagioo_proto::jobs::v1::GenerationReady;
 use imagioo_queue::{Deliveries, Delivery, QueueError, Subscription};
 use imagioo_types::GenerationId;
@@ -83,6 +84,7 @@ async fn handle(worker: &Worker, delivery: Delivery) {
     let Some((generation, attempt)) = read(&delivery) else {
         return delivery.dead_letter("the hint names no generation and attempt").await;
     };
+    fail_point!("worker.start.before");
     let job = match worker.leases.start(&worker.id, generation, attempt).await {
         Ok(Some(job)) => job,
         Ok(None) | Err(LeaseError::Lost) => return delivery.ack().await,
@@ -95,8 +97,10 @@ async fn handle(worker: &Worker, delivery: Delivery) {
             return delivery.retry(GATEWAY_PAUSE).await;
         }
     };
+    fail_point!("worker.start.after");
     let holding = worker.held.take(job.lease, job.lease_time);
     delivery.ack().await;
+    fail_point!("worker.ack.after");
     match holding {
         Some(holding) => run::run(worker, &job, holding).await,
         None => tracing::debug!(%generation, "hint repeated"),

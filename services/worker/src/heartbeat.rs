@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 
+use fail::fail_point;
 use futures::StreamExt as _;
 use imagioo_proto::jobs::v1::CancelUpstream;
 use imagioo_queue::QueueError;
@@ -34,6 +35,7 @@ pub(crate) async fn renew(worker: &Worker) -> Infallible {
         }
         last = Instant::now();
         for leases in worker.held.leases().chunks(MAX_RENEWALS) {
+            fail_point!("worker.renew.before");
             match timeout(pause, beat(worker, leases)).await {
                 Ok(Ok(())) => metrics::counter!("worker_renewals_total", "outcome" => "renewed").increment(1),
                 Ok(Err(error)) => missed(leases.len(), Some(&error)),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use fail::fail_point;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use imagioo_storage::{ObjectKey, Storage, StorageError};
@@ -138,7 +139,10 @@ impl Results {
         key: &ObjectKey,
         file: &Bytes,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        match self.storage.create(key, file.clone()).await {
+        fail_point!("worker.image.before_store");
+        let created = self.storage.create(key, file.clone()).await;
+        fail_point!("worker.image.after_store");
+        match created {
             Ok(()) => match self.storage.head(key).await? {
                 Some(head) if head.size == file.len() as u64 => Ok(()),
                 _ => Err(Mishap::Vanished.into()),

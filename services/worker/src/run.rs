@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fail::fail_point;
 use imagioo_proto::jobs::v1::GenerationFinished;
 use imagioo_queue::Message;
 
@@ -28,6 +29,7 @@ pub(crate) async fn run(worker: &Worker, job: &Job, holding: Holding) {
         announced = conclude(worker, job, &holding) => announced,
     };
     if announced {
+        fail_point!("worker.announce.after");
         holding.announced();
     }
 }
@@ -44,7 +46,9 @@ async fn conclude(worker: &Worker, job: &Job, holding: &Holding) -> bool {
             ending = ?outcome.ending,
             "job ended"
         );
+        fail_point!("worker.manifest.before");
         manifest::settle(worker, job, &outcome).await;
+        fail_point!("worker.manifest.after");
     }
     announce(worker, job).await
 }

@@ -1,10 +1,7 @@
 //! Messages that wait for the broker's confirmation.
 
-use imagioo_queue::{Message, OutboxRow};
+use imagioo_queue::{CLAIM_SECONDS, Message, OutboxRow};
 use sqlx::PgConnection;
-
-/// Seconds a claim lasts: longer than a publish takes.
-const CLAIM_SECONDS: f64 = 60.0;
 
 /// Leaves a message in the outbox of this transaction.
 pub(crate) async fn insert(connection: &mut PgConnection, message: &Message) -> Result<(), sqlx::Error> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use fail::fail_point;
 use imagioo_types::UserId;
 use sqlx::PgPool;
 
@@ -80,8 +81,10 @@ impl Batch {
         let moved = if changes.is_empty() {
             HashSet::new()
         } else {
+            fail_point!("billing.ledger.before_commit");
             wallets::apply(&mut connection, &changes).await?.into_iter().collect()
         };
+        fail_point!("billing.ledger.after_commit");
         drop(connection);
         self.record(plans, &moved);
         Ok(())

@@ -1,5 +1,6 @@
 //! `HoldService`: credits set aside for the gateway's callers.
 
+use fail::fail_point;
 use imagioo_proto::billing::v1::hold_service_server::HoldService;
 use imagioo_proto::billing::v1::{HoldCreditsRequest, HoldCreditsResponse};
 use imagioo_rpc::{RpcError, caller, validated};
@@ -24,7 +25,9 @@ impl HoldService for Holds {
     ) -> Result<Response<HoldCreditsResponse>, Status> {
         let owner = caller(&request)?.identity.user;
         let wanted = self.wanted(validated(request.into_inner())?)?;
+        fail_point!("billing.hold.before");
         let held = self.bookkeeper.hold(owner, wanted).await.map_err(RpcError::from)?;
+        fail_point!("billing.hold.after");
         Ok(Response::new(HoldCreditsResponse {
             generation: held.generation.name(),
             amount: held.amount.get(),

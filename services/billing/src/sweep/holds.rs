@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fail::fail_point;
 use futures::StreamExt as _;
 use futures::stream;
 use imagioo_runtime::Shutdown;
@@ -67,10 +68,12 @@ impl HoldSweeper {
 
     async fn resolve(&self, hold: Overdue) -> bool {
         let Overdue { generation, owner } = hold;
+        fail_point!("billing.sweep.after_claim");
         let (charge, answer) = match self.gateway.resolve_hold(generation, owner).await {
             Ok(Fate::Settled(charge)) => (charge, "settled"),
             Ok(Fate::Unknown) => (Credits::ZERO, "unknown"),
             Ok(Fate::Alive) => {
+                fail_point!("billing.sweep.after_answer");
                 count("alive");
                 return false;
             }

@@ -34,6 +34,6 @@ pub use consumer::{Decision, Received, run};
 pub use delivery::{DeadLetter, Deliveries, Delivery};
 pub use error::{BoxError, DecodeError, PublishError, QueueError};
 pub use message::{Event, Hint, Message, Payload};
-pub use outbox::{OutboxRow, OutboxSource, relay};
+pub use outbox::{CLAIM_SECONDS, OutboxRow, OutboxSource, relay};
 pub use queue::{Queue, Subscription};
 pub use rabbitmq::RabbitConfig;

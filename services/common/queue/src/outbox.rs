@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use fail::fail_point;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use imagioo_runtime::Shutdown;
 use tokio::{
@@ -26,6 +27,9 @@ const IN_FLIGHT: usize = 1_000;
 /// waits for a consumer that is gone by then; its row stays and is published at the next start.
 const LAST_CONFIRMS: Duration = Duration::from_secs(2);
 
+/// Seconds for which a row is claimed: longer than a publish takes, and as long as the rows of a killed relay wait.
+pub const CLAIM_SECONDS: f64 = 15.0;
+
 /// One row of an outbox.
 #[derive(Debug, Clone)]
 pub struct OutboxRow {
@@ -37,8 +41,8 @@ pub struct OutboxRow {
 
 /// The outbox of one service.
 pub trait OutboxSource: Send + Sync + 'static {
-    /// Claims up to `limit` rows, oldest first, for longer than a publish takes (and for this caller alone);
-    /// a row whose claim has lapsed is claimed again.
+    /// Claims up to `limit` rows, oldest first, for [`CLAIM_SECONDS`] and for this caller alone; a row whose claim has
+    /// lapsed is claimed again.
     fn claim(&self, limit: i64) -> impl Future<Output = Result<Vec<OutboxRow>, BoxError>> + Send;
 
     /// Forgets rows that are published. Rows that are gone already are no error.
@@ -114,7 +118,7 @@ impl<S: OutboxSource> Relay<S> {
                 return;
             }
             let claimed = tokio::select! {
-                claimed = self.source.claim(limit as i64) => claimed,
+                claimed = claim(&self.source, limit) => claimed,
                 () = shutdown.requested() => return,
             };
             let rows = match claimed {
@@ -134,7 +138,12 @@ impl<S: OutboxSource> Relay<S> {
             return;
         }
         let queue = self.queue.clone();
-        let publish = async move { Publish { row: row.id, result: queue.publish(row.message).await } };
+        let publish = async move {
+            fail_point!("relay.publish.before");
+            let result = queue.publish(row.message).await;
+            fail_point!("relay.publish.after");
+            Publish { row: row.id, result }
+        };
         self.publishes.push(publish.boxed());
     }
 
@@ -159,7 +168,10 @@ impl<S: OutboxSource> Relay<S> {
         if self.published.is_empty() {
             return;
         }
-        match self.source.confirm(&self.published).await {
+        fail_point!("relay.forget.before");
+        let forgotten = self.source.confirm(&self.published).await;
+        fail_point!("relay.forget.after");
+        match forgotten {
             Ok(()) => {
                 instruments::relayed(self.published.len());
                 for row in self.published.drain(..) {
@@ -184,6 +196,14 @@ impl<S: OutboxSource> Relay<S> {
         }
         self.confirm().await;
     }
+}
+
+async fn claim(source: &impl OutboxSource, limit: usize) -> Result<Vec<OutboxRow>, BoxError> {
+    let rows = source.claim(limit as i64).await?;
+    if !rows.is_empty() {
+        fail_point!("relay.claim.after");
+    }
+    Ok(rows)
 }
 
 fn failed(step: &'static str, error: &(dyn std::error::Error + 'static)) {

@@ -9,6 +9,8 @@
 pub mod crypto;
 pub mod database;
 pub mod http;
+#[cfg(feature = "kill-points")]
+mod kill_points;
 pub mod net;
 pub mod ops;
 pub mod postgres;

@@ -100,6 +100,10 @@ where
         Err(error) => return refuse(service, &error),
     };
     crypto::install();
+    #[cfg(feature = "kill-points")]
+    if let Err(reason) = crate::kill_points::arm() {
+        return refuse(service, &std::io::Error::other(reason));
+    }
     let shutdown = Shutdown::new(Duration::from_secs(shutdown.grace_seconds));
     match live(service, &telemetry, supervise(Boot { settings, shutdown }, run)) {
         Ok(Ok(())) => ExitCode::SUCCESS,

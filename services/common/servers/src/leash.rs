@@ -1,6 +1,5 @@
 //! A child that does not outlive this process.
 
-use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -107,10 +106,13 @@ impl Leash {
     /// # Errors
     /// It had to be killed, or the system cannot say.
     pub async fn stop(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
-        let status = self.stop_or_kill(patience).await?;
-        let killed = status.signal() == Some(Signal::SIGKILL as i32);
-        anyhow::ensure!(!killed, "it did not end within {} s and was killed", patience.as_secs());
-        Ok(status)
+        match self.ask_to_stop(patience).await? {
+            Some(status) => Ok(status),
+            None => {
+                self.kill().await?;
+                anyhow::bail!("it did not end within {} s and was killed", patience.as_secs())
+            }
+        }
     }
 
     /// As [`Self::stop`], for one that may as well be killed.
@@ -118,13 +120,21 @@ impl Leash {
     /// # Errors
     /// The system cannot say.
     pub async fn stop_or_kill(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
+        match self.ask_to_stop(patience).await? {
+            Some(status) => Ok(status),
+            None => self.kill().await,
+        }
+    }
+
+    async fn ask_to_stop(&mut self, patience: Duration) -> anyhow::Result<Option<ExitStatus>> {
         if let Some(pid) = self.pid() {
             // Fails only when it has just ended, which is what was wanted.
             kill(pid, Signal::SIGTERM).unwrap_or_default();
         }
-        if let Ok(status) = timeout(patience, self.child.wait()).await {
-            return Ok(status?);
-        }
+        Ok(timeout(patience, self.child.wait()).await.ok().transpose()?)
+    }
+
+    async fn kill(&mut self) -> anyhow::Result<ExitStatus> {
         self.child.start_kill()?;
         Ok(self.child.wait().await?)
     }

@@ -1,5 +1,6 @@
 //! `generation.outbox`: messages that are as durable as the change they tell of.
 
+use imagioo_queue::CLAIM_SECONDS;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -13,12 +14,12 @@ pub(crate) struct Row {
     pub(crate) trace: Option<String>,
 }
 
-/// Takes up to `limit` messages, oldest first, that no other relay took within the last half minute.
+/// Takes up to `limit` messages, oldest first, that no relay has claimed.
 pub(crate) async fn claim(conn: &mut PgConnection, limit: i64) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
         r#"update generation.outbox o
-           set claimed_until = generation.clock_now() + interval '30 seconds'
+           set claimed_until = generation.clock_now() + make_interval(secs => $2)
            from (
                select id from generation.outbox
                where claimed_until is null or claimed_until < generation.clock_now()
@@ -27,6 +28,7 @@ pub(crate) async fn claim(conn: &mut PgConnection, limit: i64) -> Result<Vec<Row
            where o.id = next.id
            returning o.id, o.message_id, o.name, o.body, o.trace"#,
         limit,
+        CLAIM_SECONDS,
     )
     .fetch_all(conn)
     .await

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fail::fail_point;
 use imagioo_proto::jobs::v1::GenerationReady;
 use imagioo_runtime::Shutdown;
 use sqlx::pool::PoolConnection;
@@ -77,6 +78,9 @@ async fn turn(
     for deployment in app.catalogue.deployments() {
         let claimed = dispatch_users::claim(conn.as_mut(), &deployment.id, window(deployment)).await?;
         any |= !claimed.is_empty();
+        if !claimed.is_empty() {
+            fail_point!("gateway.dispatch.after_claim");
+        }
         for dispatched in claimed {
             let ready =
                 GenerationReady { generation: dispatched.generation.name(), attempt: dispatched.attempt };

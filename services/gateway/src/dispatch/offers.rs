@@ -1,6 +1,7 @@
 //! Offers of generations that were dispatched at their creation: made after the commit and off the caller's path, so
 //! that neither a slow broker delays an answer nor a caller that hangs up keeps its own generation waiting.
 
+use fail::fail_point;
 use futures::{StreamExt as _, stream};
 use imagioo_proto::jobs::v1::GenerationReady;
 use imagioo_queue::Queue;
@@ -39,7 +40,10 @@ impl Offers {
 
 /// Makes an offer. A lost one is found by the sweeper: the row says that nobody has started it.
 pub(crate) async fn make(queue: &Queue, deployment: &str, ready: &GenerationReady) {
-    if let Err(error) = queue.offer(deployment, ready).await {
+    fail_point!("gateway.offer.before_publish");
+    let offered = queue.offer(deployment, ready).await;
+    fail_point!("gateway.offer.after_publish");
+    if let Err(error) = offered {
         tracing::warn!(
             generation = %ready.generation,
             error = &error as &dyn std::error::Error,

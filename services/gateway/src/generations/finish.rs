@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use fail::fail_point;
 use imagioo_proto::generation::v1 as wire;
 use imagioo_proto::jobs::v1::{Charged, Manifest, StoredImage, manifest};
 use imagioo_storage::ObjectKey;
@@ -38,6 +39,7 @@ pub(crate) async fn finish(app: &App, id: GenerationId, attempt: i32) -> Result<
     let Some(generation) = found.filter(|found| !found.state.is_final() && found.attempt == attempt) else {
         return Ok(Finished::Past);
     };
+    fail_point!("gateway.finish.before_manifest");
     let key = ObjectKey::manifest(generation.owner, id, u32::try_from(attempt).unwrap_or_default());
     let Some(bytes) = app.storage.read(&key).await? else { return Ok(Finished::NoManifest) };
     let (images, report) = match Manifest::decode(bytes) {

@@ -1,5 +1,6 @@
 //! Leases of workers: taking a generation, keeping it, recording what was bought.
 
+use fail::fail_point;
 use imagioo_rpc::{Code, RpcError};
 use imagioo_types::GenerationId;
 
@@ -43,6 +44,7 @@ pub(crate) struct Renewal {
 /// Renews a worker's leases.
 pub(crate) async fn renew(app: &App, worker: &str, leases: &[Lease]) -> Result<Renewal, Error> {
     let mut conn = app.pool.acquire().await?;
+    fail_point!("gateway.renew.before_commit");
     let renewed = db::generations::lease::renew(&mut conn, worker, leases, app.config.timing.lease()).await?;
     let kept: std::collections::HashSet<_> = renewed.iter().map(|lease| lease.generation).collect();
     Ok(Renewal {
@@ -58,7 +60,9 @@ pub(crate) async fn renew(app: &App, worker: &str, leases: &[Lease]) -> Result<R
 /// Records a provider call, or the intent of one, under a lease that still stands.
 pub(crate) async fn record(app: &App, lease: Lease, call: i32, task_id: &str) -> Result<(), Error> {
     let mut conn = app.pool.acquire().await?;
-    if db::calls::record(&mut conn, lease, call, task_id).await? {
+    let recorded = db::calls::record(&mut conn, lease, call, task_id).await?;
+    fail_point!("gateway.record.after_commit");
+    if recorded {
         return Ok(());
     }
     Err(RpcError::new(Code::LeaseLost, "the generation is no longer this worker's: stop").into())

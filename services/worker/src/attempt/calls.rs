@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use fail::fail_point;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::backoff::Backoff;
@@ -119,7 +120,7 @@ impl<'a> Calls<'a> {
         let task = match step {
             Step::Kept => return Ok(None),
             Step::Resume(task) => task,
-            Step::Make => match self.provider.submit(call, self.progress).await? {
+            Step::Make => match self.submit(call).await? {
                 Submission::Finished(images) => return Ok(Some(images)),
                 Submission::Accepted(task) => task,
             },
@@ -129,6 +130,13 @@ impl<'a> Calls<'a> {
         let images = self.provider.resume(call, &task, self.progress).await?;
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Some(images))
+    }
+
+    async fn submit(&self, call: &Call) -> Result<Submission, CallError> {
+        fail_point!("worker.call.before");
+        let submission = self.provider.submit(call, self.progress).await?;
+        fail_point!("worker.call.after");
+        Ok(submission)
     }
 
     /// Keeps what a call delivers. A bad image does not spoil its neighbours; what is too many is left.
