@@ -16,7 +16,20 @@ pub const HANG: Duration = Duration::from_secs(120);
 pub struct House {
     pub stack: Stack,
     gateways: u16,
-    _folder: TempDir,
+    _folder: Evidence,
+}
+
+/// A folder that stays when its test fails.
+struct Evidence(Option<TempDir>);
+
+impl Drop for Evidence {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(folder) = self.0.take()
+        {
+            crate::say(&format!("logs are kept in {}", folder.keep().join("logs").display()));
+        }
+    }
 }
 
 /// Short times, so that what a dead process held is taken over within seconds, and credits for everything.
@@ -48,7 +61,7 @@ impl House {
         let stack =
             timeout(HANG, Stack::start(&place, &options)).await.expect("in time").expect("the stack starts");
         timeout(HANG, stack.ready()).await.expect("in time").expect("the stack is ready");
-        Self { stack, gateways, _folder: folder }
+        Self { stack, gateways, _folder: Evidence(Some(folder)) }
     }
 
     pub fn doors(&self) -> Vec<String> {
@@ -72,6 +85,15 @@ impl House {
             }
             assert!(Instant::now() < deadline, "not at rest: {found}");
             sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Waits for something that happens by itself.
+    pub async fn until(&self, what: &str, happened: impl AsyncFn() -> bool) {
+        let deadline = Instant::now() + HANG;
+        while !happened().await {
+            assert!(Instant::now() < deadline, "still waiting until {what}");
+            sleep(Duration::from_millis(50)).await;
         }
     }
 
