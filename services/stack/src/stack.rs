@@ -8,7 +8,7 @@ use futures::future::{join_all, try_join_all};
 use imagioo_runtime::postgres::Access;
 use imagioo_servers::{RabbitMq, RedisServer, SeaweedFs};
 use nix::sys::signal::Signal;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::configs::{Configs, S3};
 use crate::database::{self, Database};
@@ -25,6 +25,7 @@ pub struct Stack {
     folder: Folder,
     ports: Ports,
     access: Access,
+    rabbitmq: SecretString,
     /// In the order of their start.
     parts: Vec<Part>,
     once: BTreeMap<String, Once>,
@@ -64,8 +65,15 @@ impl Stack {
             Part::start("redis".to_owned(), without_password(&redis_url), redis),
             Part::start("seaweedfs".to_owned(), s3.endpoint.clone(), seaweed),
         ];
-        let mut stack =
-            Self { folder: folder.clone(), ports, access, parts, once: BTreeMap::new(), _lock: lock };
+        let mut stack = Self {
+            folder: folder.clone(),
+            ports,
+            access,
+            rabbitmq: amqp.clone().into(),
+            parts,
+            once: BTreeMap::new(),
+            _lock: lock,
+        };
         try_join_all(stack.parts.iter().map(Part::ready)).await?;
         stack.migrate().await?;
         let configs = Configs {
@@ -127,6 +135,12 @@ impl Stack {
     #[must_use]
     pub const fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// The broker's address, for what is measured beside the services.
+    #[must_use]
+    pub const fn rabbitmq(&self) -> &SecretString {
+        &self.rabbitmq
     }
 
     /// How every process is, in the order of their start.

@@ -157,6 +157,14 @@ impl User {
             count,
             ..CreateGenerationRequest::default()
         };
+        self.accepted(&wanted).await
+    }
+
+    /// What was asked for, accepted; repeated with its request id as long as a failure may pass.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn accepted(&self, wanted: &CreateGenerationRequest) -> anyhow::Result<Generation> {
         until_answered(async || {
             let mut generations = GenerationServiceClient::new(self.channel.clone());
             let answer = generations.create_generation(self.says(wanted.clone())?).await;
