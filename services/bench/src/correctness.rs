@@ -85,7 +85,7 @@ async fn submit_until_over(mut turns: Turns, gate: &Gate) -> anyhow::Result<Vec<
             continue;
         }
         let (place, user) = turns.next();
-        let generation = user.accepted(&wanted()).await?;
+        let generation = user.accepted(wanted()).await?;
         gate.accepted.fetch_add(1, Ordering::Relaxed);
         receipts.push((place, generation.name));
     }

@@ -149,7 +149,7 @@ impl User {
         prompt: &str,
         count: i32,
     ) -> anyhow::Result<Generation> {
-        let mut wanted = CreateGenerationRequest {
+        let wanted = CreateGenerationRequest {
             request_id: Uuid::now_v7().to_string(),
             model: model.to_owned(),
             prompt: prompt.to_owned(),
@@ -157,14 +157,14 @@ impl User {
             count,
             ..CreateGenerationRequest::default()
         };
-        self.accepted(&wanted).await
+        self.accepted(wanted).await
     }
 
     /// What was asked for, accepted; repeated with its request id as long as a failure may pass.
     ///
     /// # Errors
     /// As [`Self::create`].
-    pub async fn accepted(&self, wanted: &CreateGenerationRequest) -> anyhow::Result<Generation> {
+    pub async fn accepted(&self, mut wanted: CreateGenerationRequest) -> anyhow::Result<Generation> {
         until_answered(async || {
             let mut generations = GenerationServiceClient::new(self.channel.clone());
             let answer = generations.create_generation(self.says(wanted.clone())?).await;

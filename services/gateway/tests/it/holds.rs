@@ -57,7 +57,7 @@ async fn after_a_hold_was_called_unknown_its_generation_cannot_come_to_be() {
         assert_eq!(resolve(&app, &hold.generation, ada.id).await.expect("answered"), UNKNOWN);
     }
     let error = ada.ask(named("slow")).await.expect_err("too late");
-    assert_eq!(error.code(), Code::Unavailable);
+    assert_eq!(error.code(), Code::RequestGivenUp);
     assert_eq!(app.count().await, 0);
     assert_eq!(ada.get(&hold.generation).await.expect_err("it never was").code(), Code::NotFound);
     assert_eq!(ada.cancel(&hold.generation).await.expect_err("it never was").code(), Code::NotFound);
@@ -85,7 +85,7 @@ async fn asked_at_the_instant_of_the_insert_one_of_both_wins() {
                 assert_eq!(created.name, hold.generation);
                 born += 1;
             }
-            (Err(error), Answer::Unknown(_)) => assert_eq!(error.code(), Code::Unavailable, "{error}"),
+            (Err(error), Answer::Unknown(_)) => assert_eq!(error.code(), Code::RequestGivenUp, "{error}"),
             both => panic!("two answers: {both:?}"),
         }
         app.keeps_the_laws().await;
