@@ -9,7 +9,7 @@ use time::Duration;
 use crate::db::generations::insert::{Inserted, New};
 use crate::db::generations::settle::{Applied, Outcome};
 use crate::db::generations::start::{Claim, Started};
-use crate::dispatch::offers::Offers;
+use crate::dispatch::offers::{Offer, Offers};
 use crate::generation::State;
 
 mod statement;
@@ -72,11 +72,12 @@ impl Hot {
 }
 
 async fn insert(pool: PgPool, offers: Offers, rows: Vec<New>) -> Vec<Answer<Inserted>> {
-    let deployments: Vec<_> = rows.iter().map(|row| row.deployment.clone()).collect();
+    let ways: Vec<_> = rows.iter().map(|row| (row.deployment.clone(), row.trace.clone())).collect();
     let answers = run(Insert, pool, rows).await;
-    for (deployment, answer) in deployments.into_iter().zip(&answers) {
+    for ((deployment, trace), answer) in ways.into_iter().zip(&answers) {
         if let Ok(Some(Inserted { id, state: State::Dispatched, created: true })) = answer {
-            offers.leave(deployment, GenerationReady { generation: id.name(), attempt: 1 });
+            let ready = GenerationReady { generation: id.name(), attempt: 1 };
+            offers.leave(Offer { deployment, ready, trace });
         }
     }
     answers

@@ -1,6 +1,7 @@
 //! Creating a generation: validate, price, screen, hold, insert, in this order; a refusal leaves nothing behind.
 
 use imagioo_rpc::{Caller, Code, RpcError};
+use imagioo_runtime::telemetry::trace;
 use imagioo_types::{Credits, GenerationId, Prompt};
 
 use crate::app::App;
@@ -11,6 +12,7 @@ use crate::dispatch::Share;
 use crate::error::Error;
 use crate::generation::State;
 use crate::holds::{Held, Wanted};
+use crate::instruments;
 
 /// A create call, decoded.
 #[derive(Debug, Clone)]
@@ -74,8 +76,12 @@ async fn accept(
             open: app.depths.has_room(&model.deployment),
             start_within: app.config.timing.start_within(),
             end_within: app.config.timing.end_within(),
+            trace: trace::traceparent(),
         })
         .await?;
+    if inserted.created {
+        instruments::created(&model.deployment.id);
+    }
     follow_up(app, inserted)
 }
 
