@@ -1,6 +1,7 @@
 //! A running stack.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::PoisonError;
 
 use anyhow::Context as _;
@@ -28,6 +29,7 @@ pub struct Stack {
     /// In the order of their start.
     parts: Vec<Part>,
     once: BTreeMap<String, Once>,
+    ops: BTreeMap<String, SocketAddr>,
     _lock: Lock,
 }
 
@@ -64,8 +66,15 @@ impl Stack {
             Part::start("redis".to_owned(), without_password(&redis_url), redis),
             Part::start("seaweedfs".to_owned(), s3.endpoint.clone(), seaweed),
         ];
-        let mut stack =
-            Self { folder: folder.clone(), ports, access, parts, once: BTreeMap::new(), _lock: lock };
+        let mut stack = Self {
+            folder: folder.clone(),
+            ports,
+            access,
+            parts,
+            once: BTreeMap::new(),
+            ops: BTreeMap::new(),
+            _lock: lock,
+        };
         try_join_all(stack.parts.iter().map(Part::ready)).await?;
         stack.migrate().await?;
         let configs = Configs {
@@ -97,6 +106,7 @@ impl Stack {
     fn add(&mut self, name: String, recipe: Recipe<'_>) -> anyhow::Result<()> {
         let once = Once::default();
         let address = recipe.listens.first().unwrap_or(&recipe.ops).to_string();
+        self.ops.insert(name.clone(), recipe.ops);
         let service = Service::new(recipe, Once::clone(&once))?;
         self.once.insert(name.clone(), once);
         self.parts.push(Part::start(name, address, service));
@@ -115,6 +125,12 @@ impl Stack {
     #[must_use]
     pub fn gateway(&self, replica: u16) -> String {
         format!("http://{}", self.ports.gateway(replica))
+    }
+
+    /// Where each service tells operators how it is, by name.
+    #[must_use]
+    pub const fn ops(&self) -> &BTreeMap<String, SocketAddr> {
+        &self.ops
     }
 
     /// Its data.
