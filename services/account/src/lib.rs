@@ -110,6 +110,8 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
     instruments::describe();
     let keys = ServiceKeys::load(&config.identity, ServiceName::Account, parts.clock.clone())?;
     let pool = database::connect(&config.database, &MIGRATOR).await?;
+    let reachable = parts.readiness.gate("account database");
+    shutdown.spawn("watch the database", database::watch(pool.clone(), reachable, shutdown.clone()));
     let app = Arc::new(build(&config, &parts, pool.clone())?);
     let denied = Revocations::default();
     let verifier = AccessVerifier::local(app.issuer.jwks(), denied.clone(), parts.clock.clone())?;

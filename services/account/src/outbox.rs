@@ -9,6 +9,8 @@ use crate::db;
 pub(crate) struct Outbox(pub(crate) PgPool);
 
 impl OutboxSource for Outbox {
+    const TABLE: &'static str = "account.outbox";
+
     async fn claim(&self, limit: i64) -> Result<Vec<OutboxRow>, BoxError> {
         let mut connection = self.0.acquire().await?;
         Ok(db::outbox::claim(&mut connection, limit).await?)
@@ -17,5 +19,10 @@ impl OutboxSource for Outbox {
     async fn confirm(&self, ids: &[i64]) -> Result<(), BoxError> {
         let mut connection = self.0.acquire().await?;
         Ok(db::outbox::delete(&mut connection, ids).await?)
+    }
+
+    async fn size(&self) -> Result<i64, BoxError> {
+        let mut connection = self.0.acquire().await?;
+        Ok(db::outbox::count(&mut connection).await?)
     }
 }

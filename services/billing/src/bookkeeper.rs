@@ -11,8 +11,10 @@ use imagioo_batch::{Lanes, Size};
 use imagioo_runtime::Shutdown;
 use imagioo_types::{Credits, GenerationId, UserId};
 use sqlx::PgPool;
+use tracing::Instrument as _;
 
 use crate::error::BillingError;
+use crate::instruments;
 use crate::ledger::{Answer, Grant, Held, HoldRequest, Operation, Resolution, WriteOff};
 use batch::{Batch, Order, Verdict};
 
@@ -108,7 +110,17 @@ impl Bookkeeper {
     }
 
     async fn submit(&self, owner: UserId, operation: Operation) -> Verdict {
-        self.lanes.submit(owner, Order { owner, operation }).await?
+        let kind = operation.kind();
+        let span = tracing::info_span!("ledger", otel.name = format!("ledger {kind}"), operation = kind);
+        let verdict = self.lanes.submit(owner, Order { owner, operation }).instrument(span).await;
+        let verdict = verdict.unwrap_or_else(|unanswered| Err(unanswered.into()));
+        let outcome = match &verdict {
+            Ok(_) => "done",
+            Err(BillingError::Refused(_)) => "refused",
+            Err(_) => "failed",
+        };
+        instruments::operation(kind, outcome);
+        verdict
     }
 }
 

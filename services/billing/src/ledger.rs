@@ -52,6 +52,21 @@ pub enum Operation {
     Expire,
 }
 
+impl Operation {
+    /// Its name, for operators.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Grant(_) => "grant",
+            Self::Hold(_) => "hold",
+            Self::Capture { .. } => "capture",
+            Self::Release { .. } => "release",
+            Self::WriteOff(_) => "write_off",
+            Self::Expire => "expire",
+        }
+    }
+}
+
 /// What became of an operation that was not refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {

@@ -11,6 +11,7 @@ mod consumer;
 mod db;
 mod error;
 mod grpc;
+mod instruments;
 pub mod ledger;
 mod registration;
 mod settlement;
@@ -91,8 +92,11 @@ pub async fn run(boot: Boot) -> anyhow::Result<()> {
 /// The database, the keys or the queues cannot be used, or the server ended badly.
 pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::Result<()> {
     config.check()?;
+    instruments::describe();
     let ready = parts.readiness.gate("billing");
     let pool = database::connect(&config.database, &MIGRATOR).await?;
+    let reachable = parts.readiness.gate("billing database");
+    shutdown.spawn("watch the database", database::watch(pool.clone(), reachable, shutdown.clone()));
     let keys = ServiceKeys::load(&config.identity, ServiceName::Billing, Arc::clone(&parts.clock))?;
     let account = imagioo_rpc::connect(&config.peers.account, &keys, ServiceName::Account)?;
     let gateway = Gateway::new(imagioo_rpc::connect(&config.peers.gateway, &keys, ServiceName::Gateway)?);

@@ -4,6 +4,7 @@ use imagioo_types::{Credits, GenerationId, UserId};
 
 use crate::bookkeeper::Bookkeeper;
 use crate::error::BillingError;
+use crate::instruments;
 use crate::ledger::{Refusal, WriteOff};
 
 /// Captures `charge` and releases the rest, or releases everything for a charge of zero. Repeating it is harmless.
@@ -40,7 +41,7 @@ pub(crate) async fn settle(
     };
     let amount = charge.subtract(covered).map_err(Refusal::from)?;
     if bookkeeper.write_off(owner, WriteOff { generation, amount }).await? {
-        metrics::counter!("imagioo_billing_write_offs_total").increment(1);
+        instruments::written_off();
         tracing::error!(%generation, %charge, %covered, "delivered images had no hold, the charge is written off");
     }
     Ok(())

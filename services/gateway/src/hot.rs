@@ -10,7 +10,7 @@ use time::Duration;
 use crate::db::generations::insert::{Inserted, New};
 use crate::db::generations::settle::{Applied, Outcome};
 use crate::db::generations::start::{Claim, Started};
-use crate::dispatch::offers::Offers;
+use crate::dispatch::offers::{Offer, Offers};
 use crate::generation::State;
 
 mod statement;
@@ -73,13 +73,14 @@ impl Hot {
 }
 
 async fn insert(pool: PgPool, offers: Offers, rows: Vec<New>) -> Vec<Answer<Inserted>> {
-    let deployments: Vec<_> = rows.iter().map(|row| row.deployment.clone()).collect();
+    let ways: Vec<_> = rows.iter().map(|row| (row.deployment.clone(), row.trace.clone())).collect();
     fail_point!("gateway.insert.before_commit");
     let answers = run(Insert, pool, rows).await;
     fail_point!("gateway.insert.after_commit");
-    for (deployment, answer) in deployments.into_iter().zip(&answers) {
+    for ((deployment, trace), answer) in ways.into_iter().zip(&answers) {
         if let Ok(Some(Inserted { id, state: State::Dispatched, created: true })) = answer {
-            offers.leave(deployment, GenerationReady { generation: id.name(), attempt: 1 });
+            let ready = GenerationReady { generation: id.name(), attempt: 1 };
+            offers.leave(Offer { deployment, ready, trace });
         }
     }
     answers

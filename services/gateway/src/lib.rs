@@ -35,8 +35,10 @@ mod generations;
 mod grpc;
 mod holds;
 mod hot;
+mod instruments;
 mod outbox;
 mod screening;
+mod trace;
 mod watchers;
 
 pub use config::Config;
@@ -103,12 +105,15 @@ pub async fn run(boot: Boot) -> anyhow::Result<()> {
 /// # Errors
 /// What keeps it from starting, or the failure of a server.
 pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::Result<()> {
+    instruments::describe();
     let ready = parts.readiness.gate("gateway");
     let keys = ServiceKeys::load(&config.identity, ServiceName::Gateway, Arc::clone(&parts.clock))?;
     let account = connect(&config.peers.account, &keys, ServiceName::Account)?;
     let billing = connect(&config.peers.billing, &keys, ServiceName::Billing)?;
     let verifier = AccessVerifier::remote(account.clone(), Arc::clone(&parts.clock), &shutdown);
     let pool = database::connect(&config.database, &migrator()).await?;
+    let reachable = parts.readiness.gate("gateway database");
+    shutdown.spawn("watch the database", database::watch(pool.clone(), reachable, shutdown.clone()));
     let catalogue = load_catalogue(&config)?;
     let offers = dispatch::offers::Offers::new(parts.queue.clone(), &shutdown);
     let app = App::new(AppParts {

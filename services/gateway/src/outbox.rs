@@ -9,6 +9,8 @@ use crate::db;
 pub(crate) struct Outbox(pub(crate) PgPool);
 
 impl OutboxSource for Outbox {
+    const TABLE: &'static str = "generation.outbox";
+
     async fn claim(&self, limit: i64) -> Result<Vec<OutboxRow>, BoxError> {
         let rows = db::outbox::claim(&mut *self.0.acquire().await?, limit).await?;
         let message = |row: db::outbox::Row| OutboxRow {
@@ -20,5 +22,9 @@ impl OutboxSource for Outbox {
 
     async fn confirm(&self, ids: &[i64]) -> Result<(), BoxError> {
         Ok(db::outbox::confirm(&mut *self.0.acquire().await?, ids).await?)
+    }
+
+    async fn size(&self) -> Result<i64, BoxError> {
+        Ok(db::outbox::count(&mut *self.0.acquire().await?).await?)
     }
 }

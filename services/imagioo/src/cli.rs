@@ -85,6 +85,28 @@ pub(crate) enum ClientCommand {
     Doctor(doctor::Args),
 }
 
+impl ClientCommand {
+    /// The word that chooses it.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Signup(_) => "signup",
+            Self::Login(_) => "login",
+            Self::Logout(_) => "logout",
+            Self::Whoami(_) => "whoami",
+            Self::Generate(_) => "generate",
+            Self::List(_) => "list",
+            Self::Show(_) => "show",
+            Self::Download(_) => "download",
+            Self::Cancel(_) => "cancel",
+            Self::Balance(_) => "balance",
+            Self::Models(_) => "models",
+            Self::Keys(_) => "keys",
+            Self::Admin(_) => "admin",
+            Self::Doctor(_) => "doctor",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use imagioo_proto::generation::v1::generation_service_client::GenerationServiceClient;
 use imagioo_rpc::{bearer, plain_endpoint};
+use imagioo_runtime::telemetry::trace;
 use secrecy::{ExposeSecret as _, SecretString};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
@@ -54,6 +55,7 @@ impl Line {
         if let Some(token) = token {
             request.metadata_mut().insert("authorization", bearer(token.expose_secret())?);
         }
+        trace::inject(request.metadata_mut().as_mut());
         let answer = method(self.channel.clone(), request).await;
         answer.map(Response::into_inner).map_err(|status| Failure::of_status(&self.server, status))
     }

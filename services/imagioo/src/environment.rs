@@ -6,6 +6,9 @@ use std::path::PathBuf;
 /// Overrides the folder of the profiles; for tests and for several installations side by side.
 const CONFIG_FOLDER: &str = "IMAGIOO_CONFIG_DIR";
 
+/// Where the spans of client commands go: an OTLP/gRPC collector such as `http://127.0.0.1:4317`.
+const COLLECTOR: &str = "IMAGIOO_OTLP_ENDPOINT";
+
 /// The folder of the profiles: `$IMAGIOO_CONFIG_DIR`, else `imagioo` in the XDG configuration folder. Nothing without
 /// a home.
 pub(crate) fn config_folder() -> Option<PathBuf> {
@@ -16,6 +19,11 @@ pub(crate) fn config_folder() -> Option<PathBuf> {
 /// folder. Nothing without a home.
 pub(crate) fn data_folder() -> Option<PathBuf> {
     beneath("XDG_DATA_HOME", ".local/share")
+}
+
+/// The collector that wants to see the spans of a command, if any.
+pub(crate) fn otlp_endpoint() -> Option<String> {
+    env::var_os(COLLECTOR).filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned())
 }
 
 fn beneath(variable: &str, in_home: &str) -> Option<PathBuf> {

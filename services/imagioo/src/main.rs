@@ -28,6 +28,7 @@ mod run;
 mod serve;
 mod session;
 mod table;
+mod trace;
 mod when;
 
 fn main() -> ExitCode {

@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::report;
+use crate::trace::traced;
 
 /// Runs a client command to its end.
 pub(crate) fn run(global: Global, command: ClientCommand) -> ExitCode {
@@ -21,7 +22,7 @@ pub(crate) fn run(global: Global, command: ClientCommand) -> ExitCode {
             return report::tell(output, &Failure::Input("machine's clock and sockets", error)).into();
         }
     };
-    let outcome = runtime.block_on(supervise(global, command));
+    let outcome = runtime.block_on(traced(command.name(), supervise(global, command)));
     // A thread may still wait for a line that nobody will type.
     runtime.shutdown_background();
     outcome.unwrap_or_else(|failure| report::tell(output, &failure)).into()

@@ -101,6 +101,7 @@ impl Configs<'_> {
                     ("log", text(&telemetry.log)),
                     ("format", text("json")),
                     ("otlp_endpoint", text(&telemetry.otlp_endpoint)),
+                    ("sample_ratio", Value::Float(telemetry.sample_ratio)),
                 ]),
             ),
         ];

@@ -43,6 +43,8 @@ pub struct ServiceOptions {
     pub log: String,
     /// Where spans go; empty for nowhere.
     pub otlp_endpoint: String,
+    /// The share of traces that are recorded when the caller has not decided.
+    pub sample_ratio: f64,
 }
 
 impl Options {

@@ -1,6 +1,7 @@
 //! A running stack.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::PoisonError;
 
 use anyhow::Context as _;
@@ -29,6 +30,7 @@ pub struct Stack {
     /// In the order of their start.
     parts: Vec<Part>,
     once: BTreeMap<String, Once>,
+    ops: BTreeMap<String, SocketAddr>,
     _lock: Lock,
 }
 
@@ -72,6 +74,7 @@ impl Stack {
             rabbitmq: amqp.clone().into(),
             parts,
             once: BTreeMap::new(),
+            ops: BTreeMap::new(),
             _lock: lock,
         };
         try_join_all(stack.parts.iter().map(Part::ready)).await?;
@@ -105,6 +108,7 @@ impl Stack {
     fn add(&mut self, name: String, recipe: Recipe<'_>) -> anyhow::Result<()> {
         let once = Once::default();
         let address = recipe.listens.first().unwrap_or(&recipe.ops).to_string();
+        self.ops.insert(name.clone(), recipe.ops);
         let service = Service::new(recipe, Once::clone(&once))?;
         self.once.insert(name.clone(), once);
         self.parts.push(Part::start(name, address, service));
@@ -123,6 +127,12 @@ impl Stack {
     #[must_use]
     pub fn gateway(&self, replica: u16) -> String {
         format!("http://{}", self.ports.gateway(replica))
+    }
+
+    /// Where each service tells operators how it is, by name.
+    #[must_use]
+    pub const fn ops(&self) -> &BTreeMap<String, SocketAddr> {
+        &self.ops
     }
 
     /// Its data.

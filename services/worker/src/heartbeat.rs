@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::backoff::Backoff;
 use crate::held::Stop;
+use crate::instruments;
 use crate::job::Lease;
 use crate::leases::{LeaseError, MAX_RENEWALS};
 use crate::worker::Worker;
@@ -37,7 +38,7 @@ pub(crate) async fn renew(worker: &Worker) -> Infallible {
         for leases in worker.held.leases().chunks(MAX_RENEWALS) {
             fail_point!("worker.renew.before");
             match timeout(pause, beat(worker, leases)).await {
-                Ok(Ok(())) => metrics::counter!("worker_renewals_total", "outcome" => "renewed").increment(1),
+                Ok(Ok(())) => instruments::renewed("renewed"),
                 Ok(Err(error)) => missed(leases.len(), Some(&error)),
                 Err(_) => missed(leases.len(), None),
             }
@@ -61,7 +62,7 @@ async fn beat(worker: &Worker, leases: &[Lease]) -> Result<(), LeaseError> {
 }
 
 fn missed(leases: usize, error: Option<&LeaseError>) {
-    metrics::counter!("worker_renewals_total", "outcome" => "missed").increment(1);
+    instruments::renewed("missed");
     let error = error.map(|error| error as &dyn std::error::Error);
     tracing::warn!(leases, error, "leases not renewed");
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use imagioo_types::GenerationId;
 use tokio::sync::{Notify, watch};
 
+use crate::instruments;
 use crate::job::Lease;
 
 /// Announced attempts that are remembered, so that a late second hint does not run one again while the gateway has
@@ -62,7 +63,7 @@ impl Held {
             return None;
         }
         state.running.insert(lease, Entry { stop: sender, lease_time });
-        metrics::gauge!("worker_jobs_running").set(state.running.len() as f64);
+        instruments::running(state.running.len());
         self.0.grown.notify_one();
         Some(Holding { held: self.clone(), lease, stop })
     }
@@ -142,7 +143,7 @@ impl Drop for Holding {
     fn drop(&mut self) {
         let mut state = self.held.state();
         state.running.remove(&self.lease);
-        metrics::gauge!("worker_jobs_running").set(state.running.len() as f64);
+        instruments::running(state.running.len());
     }
 }
 

@@ -15,6 +15,7 @@ mod consumer;
 pub mod format;
 mod heartbeat;
 mod held;
+mod instruments;
 pub mod job;
 pub mod leases;
 mod manifest;
@@ -111,6 +112,7 @@ pub async fn serve_with(
     ports: Ports,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
+    instruments::describe();
     let ready = parts.readiness.gate("worker");
     let worker = Arc::new(Worker {
         id: format!("worker-{}", Uuid::now_v7().simple()),

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::backoff::Backoff;
 use crate::format::Format;
+use crate::instruments;
 use crate::provider::{CallError, Charged, ProviderImage};
 use crate::reason::Reason;
 use crate::verify::{Unusable, Verified, Verifier};
@@ -98,7 +99,7 @@ impl Results {
             }
         };
         stored.map_err(|_| lost(Reason::StorageUnavailable, Mishap::StoreTooSlow))??;
-        metrics::counter!("worker_image_bytes_total").increment(file.len() as u64);
+        instruments::image_kept(file.len());
         Ok(Delivered { key, index, image: verified, size: file.len() as u64, seed: image.seed })
     }
 

@@ -9,6 +9,7 @@ use sqlx::PgPool;
 use super::plan::{self, Plan};
 use crate::db::wallets;
 use crate::error::BillingError;
+use crate::instruments;
 use crate::ledger::{Answer, Operation};
 
 /// An operation on one owner's wallet.
@@ -65,7 +66,7 @@ impl Batch {
         while !open.is_empty() {
             self.round(&open).await?;
             open = self.undecided(&open);
-            metrics::counter!("imagioo_billing_conflicts_total").increment(open.len() as u64);
+            instruments::conflicts(open.len());
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::{CONCURRENCY, PAGE, another_round};
 use crate::bookkeeper::Bookkeeper;
 use crate::db::buckets;
 use crate::error::BillingError;
+use crate::instruments;
 use crate::ledger::Refusal;
 
 /// Books expired credits. Any number may run at the same time: each expiry is booked once.
@@ -57,8 +58,7 @@ impl ExpirySweeper {
             let booked = self.book(owners).await?;
             total = total.add(booked).map_err(Refusal::from)?;
             if last_page || booked == Credits::ZERO {
-                metrics::counter!("imagioo_billing_expired_credits_total")
-                    .increment(total.get().unsigned_abs());
+                instruments::expired(total.get().unsigned_abs());
                 return Ok(total);
             }
         }

@@ -14,6 +14,7 @@ use crate::bookkeeper::Bookkeeper;
 use crate::db::holds::{self, Overdue};
 use crate::error::BillingError;
 use crate::grpc::{Fate, Gateway};
+use crate::instruments;
 use crate::settlement;
 
 /// Resolves old holds. No hold ends by time alone: the gateway decides. Any number may run at the same time.
@@ -74,24 +75,20 @@ impl HoldSweeper {
             Ok(Fate::Unknown) => (Credits::ZERO, "unknown"),
             Ok(Fate::Alive) => {
                 fail_point!("billing.sweep.after_answer");
-                count("alive");
+                instruments::hold_asked("alive");
                 return false;
             }
             Err(error) => {
                 tracing::warn!(%generation, error = &error as &dyn std::error::Error, "gateway gave no answer about a hold");
-                count("none");
+                instruments::hold_asked("none");
                 return false;
             }
         };
-        count(answer);
+        instruments::hold_asked(answer);
         let settled = settlement::settle(&self.bookkeeper, owner, generation, charge).await;
         if let Err(error) = &settled {
             tracing::error!(%generation, error = error as &dyn std::error::Error, "old hold cannot be settled");
         }
         settled.is_ok()
     }
-}
-
-fn count(answer: &'static str) {
-    metrics::counter!("imagioo_billing_holds_asked_total", "answer" => answer).increment(1);
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use imagioo_runtime::Shutdown;
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument as _;
 
+const ROWS: &str = "imagioo_batch_rows";
 /// Rows that may wait in one lane before [`Lanes::submit`] waits too.
 const BACKLOG: usize = 4_096;
 
@@ -22,12 +24,13 @@ pub struct BatchError;
 
 /// Parallel lanes of batches. Rows with the same key share a lane and so keep their order. Clones share the lanes.
 pub struct Lanes<R, A> {
+    name: &'static str,
     lanes: Arc<[mpsc::Sender<Waiting<R, A>>]>,
 }
 
 impl<R, A> Clone for Lanes<R, A> {
     fn clone(&self) -> Self {
-        Self { lanes: Arc::clone(&self.lanes) }
+        Self { name: self.name, lanes: Arc::clone(&self.lanes) }
     }
 }
 
@@ -58,6 +61,7 @@ where
         F: Fn(Vec<R>) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Vec<A>> + Send + 'static,
     {
+        describe();
         let lanes = (0..size.lanes.max(1))
             .map(|_| {
                 let (sender, receiver) = mpsc::channel(BACKLOG);
@@ -65,7 +69,7 @@ where
                 sender
             })
             .collect();
-        Self { lanes }
+        Self { name, lanes }
     }
 
     /// Adds a row to the next batch of its key's lane and waits for the answer.
@@ -77,9 +81,19 @@ where
         key.hash(&mut hasher);
         let lane = usize::try_from(hasher.finish() % self.lanes.len() as u64).unwrap_or_default();
         let (answer, answered) = oneshot::channel();
-        self.lanes[lane].send(Waiting { row, answer }).await.map_err(|_| BatchError)?;
-        answered.await.map_err(|_| BatchError)
+        // The batch itself has many causes; what each of them waited for is part of its own trace.
+        let span = tracing::info_span!("batch", otel.name = self.name, batch = self.name);
+        async {
+            self.lanes[lane].send(Waiting { row, answer }).await.map_err(|_| BatchError)?;
+            answered.await.map_err(|_| BatchError)
+        }
+        .instrument(span)
+        .await
     }
+}
+
+fn describe() {
+    metrics::describe_histogram!(ROWS, metrics::Unit::Count, "rows that shared one statement, by batch");
 }
 
 async fn lane<R, A, F, Fut>(
@@ -96,7 +110,7 @@ async fn lane<R, A, F, Fut>(
         let (rows, answers): (Vec<_>, Vec<_>) =
             waiting.drain(..).map(|entry| (entry.row, entry.answer)).unzip();
         let expected = rows.len();
-        metrics::histogram!("imagioo_batch_rows", "batch" => name).record(expected as f64);
+        metrics::histogram!(ROWS, "batch" => name).record(expected as f64);
         let results = run(rows).await;
         if results.len() != expected {
             tracing::error!(

@@ -179,7 +179,7 @@ impl DeadLetter {
     pub(crate) fn report(&self) {
         tracing::error!(
             queue = %self.queue,
-            message = %self.message.name,
+            name = %self.message.name,
             message_id = %self.message.id,
             attempts = self.attempts,
             reason = %self.reason,

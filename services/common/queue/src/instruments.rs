@@ -12,6 +12,7 @@ const HANDLE_SECONDS: &str = "imagioo_queue_handle_seconds";
 const DEAD_LETTERS: &str = "imagioo_queue_dead_letters_total";
 const EXPIRED: &str = "imagioo_queue_expired_total";
 const HINTS_SKIPPED: &str = "imagioo_queue_hints_skipped_total";
+const OUTBOX: &str = "imagioo_outbox_rows";
 const RELAYED: &str = "imagioo_outbox_relayed_total";
 const RELAY_FAILURES: &str = "imagioo_outbox_failures_total";
 
@@ -29,7 +30,8 @@ pub(crate) fn describe() {
     describe_counter!(DEAD_LETTERS, Unit::Count, "messages given up, by queue; each one needs a person");
     describe_counter!(EXPIRED, Unit::Count, "offers that nobody took in time, by queue");
     describe_counter!(HINTS_SKIPPED, Unit::Count, "hints a slow listener missed, by message");
-    describe_counter!(RELAYED, Unit::Count, "outbox rows published and confirmed");
+    describe_gauge!(OUTBOX, Unit::Count, "messages that wait for their confirm, by outbox");
+    describe_counter!(RELAYED, Unit::Count, "messages published and confirmed, by outbox");
     describe_counter!(RELAY_FAILURES, Unit::Count, "outbox steps that failed and are repeated, by step");
 }
 
@@ -63,8 +65,12 @@ pub(crate) fn hints_skipped(message: &'static str, hints: u64) {
     counter!(HINTS_SKIPPED, "message" => message).increment(hints);
 }
 
-pub(crate) fn relayed(rows: usize) {
-    counter!(RELAYED).increment(rows as u64);
+pub(crate) fn outbox(table: &'static str, rows: i64) {
+    gauge!(OUTBOX, "outbox" => table).set(rows as f64);
+}
+
+pub(crate) fn relayed(table: &'static str, rows: usize) {
+    counter!(RELAYED, "outbox" => table).increment(rows as u64);
 }
 
 pub(crate) fn relay_failed(step: &'static str) {

@@ -19,6 +19,8 @@ use crate::{
 
 /// How often the table is looked at when nobody calls.
 const POLL: Duration = Duration::from_secs(1);
+/// How often its rows are counted, for operators.
+const COUNT: Duration = Duration::from_secs(5);
 /// Rows taken by one claim.
 const BATCH: usize = 200;
 /// Rows whose publish is not confirmed yet; more are not claimed.
@@ -41,12 +43,18 @@ pub struct OutboxRow {
 
 /// The outbox of one service.
 pub trait OutboxSource: Send + Sync + 'static {
+    /// The table, as operators know it.
+    const TABLE: &'static str;
+
     /// Claims up to `limit` rows, oldest first, for [`CLAIM_SECONDS`] and for this caller alone; a row whose claim has
     /// lapsed is claimed again.
     fn claim(&self, limit: i64) -> impl Future<Output = Result<Vec<OutboxRow>, BoxError>> + Send;
 
     /// Forgets rows that are published. Rows that are gone already are no error.
     fn confirm(&self, ids: &[i64]) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// How many rows there are, claimed ones included.
+    fn size(&self) -> impl Future<Output = Result<i64, BoxError>> + Send;
 }
 
 /// Publishes what is in the outbox, until the shutdown is requested: whenever `wake` is notified (after a
@@ -54,8 +62,9 @@ pub trait OutboxSource: Send + Sync + 'static {
 /// once.
 pub async fn relay(source: impl OutboxSource, queue: Queue, wake: Arc<Notify>, shutdown: Shutdown) {
     let mut relay = Relay::new(source, queue);
-    let mut poll = interval(POLL);
+    let (mut poll, mut count) = (interval(POLL), interval(COUNT));
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    count.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
@@ -72,6 +81,7 @@ pub async fn relay(source: impl OutboxSource, queue: Queue, wake: Arc<Notify>, s
                 relay.confirm().await;
                 relay.claim(&shutdown).await;
             }
+            _ = count.tick() => relay.count().await,
         }
     }
     tokio::select! {
@@ -173,12 +183,20 @@ impl<S: OutboxSource> Relay<S> {
         fail_point!("relay.forget.after");
         match forgotten {
             Ok(()) => {
-                instruments::relayed(self.published.len());
+                instruments::relayed(S::TABLE, self.published.len());
                 for row in self.published.drain(..) {
                     self.rows.remove(&row);
                 }
             }
             Err(error) => failed("confirm", &*error),
+        }
+    }
+
+    /// Tells operators how much waits.
+    async fn count(&mut self) {
+        match self.source.size().await {
+            Ok(rows) => instruments::outbox(S::TABLE, rows),
+            Err(error) => failed("count", &*error),
         }
     }
 

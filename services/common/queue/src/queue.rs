@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use imagioo_proto::jobs::v1::GenerationReady;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::{
     delivery::{DeadLetter, Deliveries},
@@ -13,7 +14,7 @@ use crate::{
     instruments,
     message::{Hint, Message},
     rabbitmq::{Rabbit, RabbitConfig},
-    topology,
+    topology, trace,
 };
 
 /// A connection to the queues of the topology. Clones share it.
@@ -95,12 +96,11 @@ impl Queue {
     /// [`PublishError`]: nobody is responsible for the message; keep it and publish it again. Dropping the
     /// call is the same as an error.
     pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
-        let (name, started) = (message.name.clone(), Instant::now());
-        let result = match &self.transport {
+        sent(message, async |message| match &self.transport {
             Transport::InProcess(transport) => transport.publish(message).await,
             Transport::RabbitMq(transport) => transport.publish(message).await,
-        };
-        count(&name, started, result)
+        })
+        .await
     }
 
     /// Tells the workers of a deployment that a generation waits. Confirmed as soon as it is queued; dropped
@@ -109,13 +109,11 @@ impl Queue {
     /// # Errors
     /// [`PublishError`]: nobody will hear of it; offer again later.
     pub async fn offer(&self, deployment: &str, ready: &GenerationReady) -> Result<(), PublishError> {
-        let (message, started) = (Message::encode(ready), Instant::now());
-        let name = message.name.clone();
-        let result = match &self.transport {
+        sent(Message::encode(ready), async |message| match &self.transport {
             Transport::InProcess(transport) => transport.offer(deployment, message),
             Transport::RabbitMq(transport) => transport.offer(deployment, message).await,
-        };
-        count(&name, started, result)
+        })
+        .await
     }
 
     /// Sends a hint to everyone who listens now. Never fails: a hint may be lost.
@@ -162,8 +160,15 @@ impl Queue {
     }
 }
 
-fn count(name: &str, started: Instant, result: Result<(), PublishError>) -> Result<(), PublishError> {
+/// Sends inside the producer's span, and notes how long the confirm took.
+async fn sent(
+    mut message: Message,
+    send: impl AsyncFnOnce(Message) -> Result<(), PublishError>,
+) -> Result<(), PublishError> {
+    let (name, started) = (message.name.clone(), Instant::now());
+    let span = trace::produce(&mut message);
+    let result = send(message).instrument(span).await;
     let outcome = if result.is_ok() { "confirmed" } else { "failed" };
-    instruments::published(name, outcome, started.elapsed());
+    instruments::published(&name, outcome, started.elapsed());
     result
 }

@@ -11,6 +11,8 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::message::Message;
+
 const TRACEPARENT: &str = "traceparent";
 
 /// The `traceparent` of the current span; nothing where nobody traces.
@@ -23,6 +25,20 @@ pub(crate) fn of(span: &Span) -> Option<String> {
     let mut carrier = HashMap::new();
     TraceContextPropagator::new().inject_context(&span.context(), &mut carrier);
     carrier.remove(TRACEPARENT)
+}
+
+/// The producer's span: part of the trace that the message was made in, and what its consumers will be children of.
+pub(crate) fn produce(message: &mut Message) -> Span {
+    let span = tracing::info_span!(
+        "publish",
+        otel.name = format!("{} publish", message.name),
+        otel.kind = "producer",
+        message = %message.name,
+        message_id = %message.id,
+    );
+    connect(&span, message.trace.as_deref(), None);
+    message.trace = of(&span).or(message.trace.take());
+    span
 }
 
 /// Makes `span` a child of the producer and, on a redelivery, links it to the delivery before.

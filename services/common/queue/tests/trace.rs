@@ -12,6 +12,8 @@ use tokio::time::timeout;
 use tracing::{Instrument as _, info_span, subscriber::DefaultGuard};
 use tracing_subscriber::layer::SubscriberExt as _;
 
+const PUBLISH: &str = "imagioo.jobs.v1.GenerationSettled publish";
+
 /// Collects the spans of this thread.
 fn record() -> (InMemorySpanExporter, DefaultGuard) {
     let exporter = InMemorySpanExporter::default();
@@ -50,7 +52,8 @@ async fn a_consumer_is_its_producers_child_and_a_redelivery_links_to_the_deliver
     second.ack().await;
 
     let spans = exporter.get_finished_spans().unwrap();
-    let producer = named(&spans, "submit")[0];
+    let (cause, producer) = (named(&spans, "submit")[0], named(&spans, PUBLISH)[0]);
+    assert_eq!(producer.parent_span_id, cause.span_context.span_id());
     let consumers = named(&spans, "billing.generation-settled process");
     assert_eq!(consumers.len(), 2);
     for consumer in &consumers {
@@ -63,12 +66,14 @@ async fn a_consumer_is_its_producers_child_and_a_redelivery_links_to_the_deliver
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_untraced_producer_leaves_the_consumer_a_trace_of_its_own() {
+async fn a_message_made_outside_a_trace_begins_one_when_it_is_published() {
     let message = settled();
     assert_eq!(message.trace, None);
     let (exporter, _guard) = record();
     publish(message).await.next().await.unwrap().ack().await;
     let spans = exporter.get_finished_spans().unwrap();
     let consumer = named(&spans, "billing.generation-settled process")[0];
-    assert_eq!(consumer.parent_span_id, SpanId::INVALID);
+    let producer = named(&spans, PUBLISH)[0];
+    assert_eq!(producer.parent_span_id, SpanId::INVALID);
+    assert_eq!(consumer.parent_span_id, producer.span_context.span_id());
 }

@@ -12,7 +12,7 @@ use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 use tower::{Layer, Service};
 
-use crate::{AccessVerifier, Incoming, InternalAuth, ServiceKeys, TraceLayer};
+use crate::{AccessVerifier, Incoming, InternalAuth, ServiceKeys, TraceLayer, trace};
 
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 
@@ -51,6 +51,7 @@ impl<L> Server<L> {
     /// # Errors
     /// [`ServeError::Reflection`] when the compiled-in descriptor set is damaged.
     pub fn behind(door: L) -> Result<Self, ServeError> {
+        trace::describe();
         let (health, health_service) = tonic_health::server::health_reporter();
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(imagioo_proto::DESCRIPTOR_SET)

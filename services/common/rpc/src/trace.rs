@@ -12,6 +12,17 @@ use tower::{Layer, Service};
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+const SERVER_SECONDS: &str = "imagioo_rpc_server_seconds";
+
+/// Registers the description of this module's metric with the process's recorder.
+pub(crate) fn describe() {
+    metrics::describe_histogram!(
+        SERVER_SECONDS,
+        metrics::Unit::Seconds,
+        "time until an answer began, by method and gRPC status code"
+    );
+}
+
 /// Opens a server span for every request, as the child of the caller's span, and measures it.
 #[derive(Debug, Clone, Copy)]
 pub struct TraceLayer;
@@ -45,7 +56,7 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let path = known_method(request.uri().path());
-        let span = tracing::info_span!("serve", rpc.method = %path, otel.kind = "server");
+        let span = tracing::info_span!("serve", otel.name = %path, otel.kind = "server", rpc.method = %path);
         let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
             propagator.extract(&Headers(request.headers()))
         });
@@ -57,7 +68,7 @@ where
             let answer = answer.await;
             let status = answer.as_ref().ok().and_then(|response| response.headers().get("grpc-status"));
             let code = status.and_then(|value| value.to_str().ok()).unwrap_or("0").to_owned();
-            metrics::histogram!("imagioo_rpc_server_seconds", "method" => path, "code" => code)
+            metrics::histogram!(SERVER_SECONDS, "method" => path, "code" => code)
                 .record(started.elapsed().as_secs_f64());
             answer
         })
@@ -71,7 +82,8 @@ fn known_method(path: &str) -> String {
 }
 
 pub(crate) fn client_span(path: &str, callee: ServiceName) -> Span {
-    tracing::info_span!("call", rpc.method = %path.trim_start_matches('/'), peer.service = %callee, otel.kind = "client")
+    let path = path.trim_start_matches('/');
+    tracing::info_span!("call", otel.name = %path, otel.kind = "client", rpc.method = %path, peer.service = %callee)
 }
 
 pub(crate) fn inject(span: &Span, headers: &mut HeaderMap) {

@@ -1,6 +1,7 @@
 //! Connections to PostgreSQL: pools, migrations, and transactions on a user's behalf.
 
 mod schema;
+mod watch;
 
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::PoolConnectionMetadata;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction};
+
+pub use watch::watch;
 
 /// A connection that was unused this long is asked whether it still lives before it is handed out. Younger
 /// ones are not, which saves the hot path a round trip.

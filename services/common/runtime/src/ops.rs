@@ -73,6 +73,12 @@ impl Readiness {
 }
 
 impl Gate {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Says whether the condition holds.
     pub fn set(&self, holds: bool) {
         self.gates.open.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name, holds);

@@ -124,13 +124,15 @@ impl Shutdown {
     /// Runs a task that [`Self::drained`] waits for. It is dropped when the stop is forced; its panic is
     /// logged.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        self.0.tasks.spawn(self.guarded(name, task));
+        self.0.tasks.spawn(self.guarded(task).instrument(tracing::info_span!("task", task = name)));
     }
 
     /// Runs a task that serves others until the very end, such as the metrics port; nobody waits for it.
     pub fn attend(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        // Nobody's child: a span stays open, and unsent, as long as one beneath it does.
+        let span = tracing::info_span!(parent: None, "task", task = name);
         #[expect(clippy::disallowed_methods, reason = "waiting for it would wait for the process's own end")]
-        drop(tokio::spawn(self.guarded(name, task)));
+        drop(tokio::spawn(self.guarded(task).instrument(span)));
     }
 
     /// Waits until every spawned task has ended, or the stop is forced.
@@ -144,7 +146,6 @@ impl Shutdown {
 
     fn guarded(
         &self,
-        name: &'static str,
         task: impl Future<Output = ()> + Send + 'static,
     ) -> impl Future<Output = ()> + Send + 'static {
         let hard = self.0.hard.clone();
@@ -157,7 +158,6 @@ impl Shutdown {
                 tracing::error!(reason = constant_message(&*panic), "task panicked");
             }
         }
-        .instrument(tracing::info_span!("task", name))
     }
 }
 

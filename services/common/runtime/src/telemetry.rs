@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Subscriber;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::filter::{LevelFilter, dynamic_filter_fn};
+use tracing_subscriber::layer::{Filter, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -109,7 +110,7 @@ pub fn init(service: &'static str, config: &TelemetryConfig) -> Result<Guard, Te
     trace::propagate();
     tracing_subscriber::registry()
         .with(trace::layer(&provider))
-        .with(lines(config.format).with_filter(filter))
+        .with(lines(config.format).with_filter(asked_anew(filter)))
         .try_init()
         .map_err(TelemetryError::Taken)?;
     // A failing test of this crate shows its own message.
@@ -117,6 +118,29 @@ pub fn init(service: &'static str, config: &TelemetryConfig) -> Result<Guard, Te
         log_panics();
     }
     Ok(Guard(Some(provider)))
+}
+
+/// Sends spans to the collector at `endpoint`, all of them, and sets up nothing else: for a command that a person runs,
+/// inside a tokio runtime.
+///
+/// # Errors
+/// [`TelemetryError`] when the endpoint cannot be used.
+pub fn export_spans(service: &'static str, endpoint: &str) -> Result<Guard, TelemetryError> {
+    let (otlp_endpoint, sample_ratio) = (endpoint.to_owned(), 1.0);
+    let config = TelemetryConfig { otlp_endpoint, sample_ratio, ..TelemetryConfig::default() };
+    let provider = trace::provider(service, &config)?;
+    tracing_subscriber::registry().with(trace::layer(&provider)).try_init().map_err(TelemetryError::Taken)?;
+    Ok(Guard(Some(provider)))
+}
+
+/// Asks the filter about every event. An answer that is remembered by place would meet what a library's mere question
+/// (`tracing::enabled!`, which sqlx asks before each statement) has left behind, and the next event would be lost.
+fn asked_anew<S>(filter: EnvFilter) -> impl Filter<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let most = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    dynamic_filter_fn(move |event, context| filter.enabled(event, context.clone())).with_max_level_hint(most)
 }
 
 /// Log lines on standard error. Both formats escape control characters.

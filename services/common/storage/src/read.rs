@@ -11,12 +11,11 @@ use object_store::{
     GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore as _, ObjectStoreExt as _,
 };
 use time::OffsetDateTime;
-use tokio::time::Instant;
 
 use crate::{
     error::StorageError,
     key::{KeyPrefix, ObjectKey},
-    storage::{Storage, count},
+    storage::{Storage, call},
 };
 
 /// Bytes of a file read at once.
@@ -54,14 +53,13 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Store`]
     pub async fn read(&self, key: &ObjectKey) -> Result<Option<Bytes>, StorageError> {
-        let started = Instant::now();
         let read = async {
             match self.get(key, None).await? {
                 Some(found) => Ok(Some(found.bytes().await?)),
                 None => Ok(None),
             }
         };
-        count("read", started, read.await)
+        call("read", read).await
     }
 
     /// Streams an object from `offset` (bytes) on; nothing if there is none. From the end on, the stream is
@@ -70,7 +68,6 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Store`]; within the stream also [`StorageError::Read`].
     pub async fn read_from(&self, key: &ObjectKey, offset: u64) -> Result<Option<Reading>, StorageError> {
-        let started = Instant::now();
         let read = async {
             let range = if offset == 0 {
                 None
@@ -85,7 +82,7 @@ impl Storage {
             };
             Ok(self.get(key, range).await?.map(Reading::of))
         };
-        count("open", started, read.await)
+        call("open", read).await
     }
 
     /// What the store knows of an object; nothing if there is none.
@@ -93,13 +90,14 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Store`]
     pub async fn head(&self, key: &ObjectKey) -> Result<Option<Head>, StorageError> {
-        let started = Instant::now();
-        let result = match self.store.head(&key.path()).await {
-            Ok(meta) => Ok(Some(Head::of(&meta))),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
+        let head = async {
+            match self.store.head(&key.path()).await {
+                Ok(meta) => Ok(Some(Head::of(&meta))),
+                Err(object_store::Error::NotFound { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
         };
-        count("head", started, result)
+        call("head", head).await
     }
 
     /// Lists objects in no promised order. What is not under a valid key was not written here and is skipped.

@@ -8,6 +8,7 @@ use object_store::{
     memory::InMemory, signer::Signer,
 };
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::{error::StorageError, instruments, key::ObjectKey, s3::is_unconfirmed};
 
@@ -57,27 +58,31 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Store`]
     pub async fn delete(&self, key: &ObjectKey) -> Result<(), StorageError> {
-        let started = Instant::now();
-        let result = match self.store.delete(&key.path()).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
+        let delete = async {
+            match self.store.delete(&key.path()).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
         };
-        count("delete", started, result)
+        call("delete", delete).await
     }
 
     pub(crate) async fn put(&self, key: &ObjectKey, payload: PutPayload) -> Result<(), StorageError> {
-        let (started, size) = (Instant::now(), payload.content_length());
-        let options = PutOptions::from(PutMode::Create);
-        let result = match self.store.put_opts(&key.path(), payload, options).await {
-            Ok(_) => Ok(()),
-            Err(object_store::Error::AlreadyExists { .. }) => Err(StorageError::AlreadyExists { key: *key }),
-            Err(error) if is_unconfirmed(&error) => Err(StorageError::Corrupt),
-            Err(error) => Err(error.into()),
+        let size = payload.content_length();
+        let create = async {
+            let options = PutOptions::from(PutMode::Create);
+            match self.store.put_opts(&key.path(), payload, options).await {
+                Ok(_) => Ok(()),
+                Err(object_store::Error::AlreadyExists { .. }) => {
+                    Err(StorageError::AlreadyExists { key: *key })
+                }
+                Err(error) if is_unconfirmed(&error) => Err(StorageError::Corrupt),
+                Err(error) => Err(error.into()),
+            }
         };
-        if result.is_ok() {
-            instruments::written(size as u64);
-        }
-        count("create", started, result)
+        call("create", create).await?;
+        instruments::written(size as u64);
+        Ok(())
     }
 }
 
@@ -89,12 +94,15 @@ fn make_private(folder: &FilePath) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Notes how long an operation took and how it ended.
-pub(crate) fn count<T>(
+/// Makes one call to the store inside a span, and notes how long it took and how it ended.
+pub(crate) async fn call<T>(
     operation: &'static str,
-    started: Instant,
-    result: Result<T, StorageError>,
+    work: impl Future<Output = Result<T, StorageError>>,
 ) -> Result<T, StorageError> {
+    let started = Instant::now();
+    let name = format!("storage {operation}");
+    let span = tracing::info_span!("storage", otel.name = name, otel.kind = "client", operation);
+    let result = work.instrument(span).await;
     let outcome = match &result {
         Ok(_) => "done",
         Err(StorageError::AlreadyExists { .. }) => "exists",

@@ -5,12 +5,11 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-/// A text that is not the name of the expected kind of resource.
+/// A text that is not the name of the expected kind of resource. The text stays out of it: it may be anything, and
+/// errors are logged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not a name of the form `{expected}`")]
+#[error("not a name of the form `{expected}`")]
 pub struct InvalidName {
-    /// The text that was presented.
-    pub found: String,
     /// The form that was expected, such as `users/usr_…`.
     pub expected: &'static str,
 }
@@ -56,15 +55,10 @@ macro_rules! id {
             pub fn from_name(name: &str) -> Result<Self, InvalidName> {
                 name.strip_prefix(concat!($collection, "/"))
                     .and_then(|id| id.parse().ok())
-                    .ok_or_else(|| Self::invalid(name))
+                    .ok_or(Self::INVALID)
             }
 
-            fn invalid(found: &str) -> InvalidName {
-                InvalidName {
-                    found: found.chars().take(60).collect(),
-                    expected: concat!($collection, "/", $prefix, "_…"),
-                }
-            }
+            const INVALID: InvalidName = InvalidName { expected: concat!($collection, "/", $prefix, "_…") };
         }
 
         impl fmt::Display for $name {
@@ -87,7 +81,7 @@ macro_rules! id {
                     .filter(|hex| hex.len() == 32 && hex.bytes().all(is_lower_hex))
                     .and_then(|hex| Uuid::try_parse(hex).ok())
                     .map(Self)
-                    .ok_or_else(|| Self::invalid(text))
+                    .ok_or(Self::INVALID)
             }
         }
     };

@@ -8,11 +8,13 @@ use imagioo_types::GenerationId;
 use sqlx::PgConnection;
 
 /// A generation whose turn has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Dispatched {
     pub(crate) generation: GenerationId,
     pub(crate) attempt: i32,
     pub(crate) version: i64,
+    /// The `traceparent` of the call that created it.
+    pub(crate) trace: Option<String>,
 }
 
 /// How full a queue is.
@@ -81,7 +83,7 @@ pub(crate) async fn claim(
            update generation.generations g
            set state = 'dispatched', dispatched_at = generation.clock_now(), not_before = null, version = g.version + 1
            from locked where g.id = locked.id
-           returning g.id, g.attempt, g.version"#,
+           returning g.id, g.attempt, g.version, g.trace"#,
         queue,
         window,
     )
@@ -93,6 +95,7 @@ pub(crate) async fn claim(
             generation: GenerationId::from_uuid(row.id),
             attempt: row.attempt,
             version: row.version,
+            trace: row.trace,
         })
         .collect())
 }

@@ -8,6 +8,7 @@ use time::Duration;
 use crate::app::App;
 use crate::db;
 use crate::error::Error;
+use crate::instruments;
 
 /// How long after a generation's end its leftovers stay, for whoever investigates and for writers that wake up late.
 const GRACE: Duration = Duration::hours(24);
@@ -53,7 +54,7 @@ pub(crate) async fn collect(app: &App) -> Result<usize, Error> {
             removed += 1;
         }
     }
-    metrics::counter!("imagioo_orphans_removed_total").increment(removed as u64);
+    instruments::orphans_removed(removed);
     Ok(removed)
 }
 

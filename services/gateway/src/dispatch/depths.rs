@@ -9,6 +9,7 @@ use imagioo_runtime::Shutdown;
 use crate::app::App;
 use crate::catalogue::Deployment;
 use crate::db::dispatch_users::{self, Depth};
+use crate::instruments;
 
 const REFRESH: Duration = Duration::from_millis(500);
 
@@ -42,10 +43,7 @@ impl Depths {
 
     fn replace(&self, depths: Vec<Depth>) {
         for depth in &depths {
-            metrics::gauge!("imagioo_queue_waiting", "deployment" => depth.queue.clone())
-                .set(depth.queued as f64);
-            metrics::gauge!("imagioo_queue_in_flight", "deployment" => depth.queue.clone())
-                .set(depth.in_flight as f64);
+            instruments::depth(depth);
         }
         let fresh = depths.into_iter().map(|depth| (depth.queue.clone(), depth)).collect();
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = fresh;

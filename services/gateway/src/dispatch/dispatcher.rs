@@ -12,7 +12,7 @@ use sqlx::{Postgres, postgres::PgAdvisoryLock};
 use crate::app::App;
 use crate::db::dispatch_users;
 use crate::dispatch::depths::window;
-use crate::dispatch::offers;
+use crate::dispatch::offers::{self, Offer};
 use crate::error::Error;
 
 /// Names the leader's advisory lock; any number that nothing else in this database uses.
@@ -84,7 +84,8 @@ async fn turn(
         for dispatched in claimed {
             let ready =
                 GenerationReady { generation: dispatched.generation.name(), attempt: dispatched.attempt };
-            offers::make(&app.queue, &deployment.id, &ready).await;
+            let offer = Offer { deployment: deployment.id.clone(), ready, trace: dispatched.trace };
+            offers::make(&app.queue, &offer).await;
             app.changed(dispatched.generation, dispatched.version).await;
         }
     }

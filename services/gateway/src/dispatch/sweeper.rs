@@ -4,15 +4,17 @@ use imagioo_proto::jobs::v1::{CancelUpstream, GenerationReady};
 use imagioo_runtime::Shutdown;
 use imagioo_types::GenerationId;
 use time::Duration;
+use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::db;
-use crate::db::generations::sweep::{self, Lapsed};
-use crate::dispatch::offers;
+use crate::db::generations::sweep::{self, Lapsed, Overdue};
+use crate::dispatch::offers::{self, Offer};
 use crate::error::Error;
 use crate::generation::{Failure, Generation, State};
 use crate::generations::finish::{self, Finished};
 use crate::generations::outcome;
+use crate::trace;
 
 /// Rows of one kind in one sweep.
 const BATCH: i64 = 500;
@@ -63,11 +65,12 @@ pub(crate) async fn sweep(app: &App) -> Result<(), Error> {
     let overdue = sweep::overdue(&mut conn, BATCH).await?;
     drop(conn);
     for generation in lapsed {
-        let id = generation.id;
-        go_on(id, take_over(app, generation).await);
+        let (id, span) = (generation.id, trace::go_on("take over", generation.trace.as_deref()));
+        go_on(id, take_over(app, generation).instrument(span).await);
     }
-    for id in overdue {
-        go_on(id, end_overdue(app, id).await);
+    for Overdue { id, trace } in overdue {
+        let span = trace::go_on("end overdue", trace.as_deref());
+        go_on(id, end_overdue(app, id).instrument(span).await);
     }
     Ok(())
 }
@@ -91,7 +94,8 @@ async fn take_over(app: &App, lapsed: Lapsed) -> Result<(), Error> {
     }
     tracing::warn!(generation = %lapsed.id, epoch = lapsed.epoch, "lease lapsed, offering a takeover");
     let ready = GenerationReady { generation: lapsed.id.name(), attempt: lapsed.attempt };
-    offers::make(&app.queue, &lapsed.deployment, &ready).await;
+    let offer = Offer { deployment: lapsed.deployment, ready, trace: lapsed.trace };
+    offers::make(&app.queue, &offer).await;
     Ok(())
 }
 

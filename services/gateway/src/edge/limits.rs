@@ -8,6 +8,7 @@ use imagioo_rpc::{Code, RpcError};
 use imagioo_types::UserId;
 
 use crate::config::Limits;
+use crate::instruments;
 
 /// Counts calls in the shared cache. When the cache fails, calls pass: the limits protect the service, not money.
 #[derive(Clone)]
@@ -55,7 +56,7 @@ impl Limiter {
         match self.cache.allow(key, rate).await {
             Ok(Verdict::Allowed) => Ok(()),
             Ok(Verdict::Denied { retry_after }) => {
-                metrics::counter!("imagioo_edge_limited_total").increment(1);
+                instruments::limited();
                 Err(RpcError::new(Code::RateLimited, "too many calls: wait and try again")
                     .retry_after(retry_after))
             }

@@ -2,6 +2,7 @@
 
 use fail::fail_point;
 use imagioo_rpc::{Caller, Code, RpcError};
+use imagioo_runtime::telemetry::trace;
 use imagioo_types::{Credits, GenerationId, Prompt};
 
 use crate::app::App;
@@ -12,6 +13,7 @@ use crate::dispatch::Share;
 use crate::error::Error;
 use crate::generation::State;
 use crate::holds::{Held, Wanted};
+use crate::instruments;
 
 /// A create call, decoded.
 #[derive(Debug, Clone)]
@@ -77,9 +79,13 @@ async fn accept(
             open: app.depths.has_room(&model.deployment),
             start_within: app.config.timing.start_within(),
             end_within: app.config.timing.end_within(),
+            trace: trace::traceparent(),
         })
         .await?;
     fail_point!("gateway.create.before_answer");
+    if inserted.created {
+        instruments::created(&model.deployment.id);
+    }
     follow_up(app, inserted)
 }
 

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::generation::{ContentPolicy, Failure, Generation, Image};
 use crate::generations::outcome::{self, Circumstances, Report};
 use crate::grpc::convert;
+use crate::instruments;
 
 /// Most characters of a reason or a message, and most categories of a refusal.
 const MAX_TEXT: usize = 1_000;
@@ -50,7 +51,11 @@ pub(crate) async fn finish(app: &App, id: GenerationId, attempt: i32) -> Result<
         }
     };
     let outcome = outcome::decide(&generation, images, report, &circumstances(app, &generation));
-    Ok(if settle(app, outcome).await?.is_some() { Finished::Applied } else { Finished::Past })
+    let Some(applied) = settle(app, outcome).await? else { return Ok(Finished::Past) };
+    if applied.state.is_final() {
+        instruments::took(applied.state, app.clock.now() - generation.created_at);
+    }
+    Ok(Finished::Applied)
 }
 
 /// Applies an outcome and wakes everybody it concerns; nothing when the generation had one already.
@@ -59,8 +64,7 @@ pub(crate) async fn settle(app: &App, outcome: Outcome) -> Result<Option<Applied
     if let Some(applied) = applied {
         if applied.state.is_final() {
             app.outbox.notify_one();
-            metrics::counter!("imagioo_generations_ended_total", "state" => applied.state.as_str())
-                .increment(1);
+            instruments::ended(applied.state);
         }
         app.turns.notify_one();
         app.changed(applied.generation, applied.version).await;

@@ -1,7 +1,10 @@
 //! The whole system as separate processes on real servers, as `make up` runs it.
 
+mod canary;
+mod collector;
 mod house;
 mod kills;
+mod operators;
 mod outages;
 mod program;
 mod provider;
@@ -9,6 +12,7 @@ mod provider_faults;
 mod refusals;
 mod replicas;
 mod seeds;
+mod trace;
 
 /// Shown when a test fails or with `--nocapture`.
 #[expect(clippy::print_stderr, reason = "a test's own protocol")]

@@ -4,9 +4,11 @@ use std::sync::{Mutex, PoisonError};
 
 use fail::fail_point;
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument as _;
 
 use crate::backoff::Backoff;
 use crate::held::Holding;
+use crate::instruments;
 use crate::job::Job;
 use crate::leases::LeaseError;
 use crate::progress::{Progress, Stage};
@@ -102,7 +104,15 @@ impl<'a> Calls<'a> {
             self.note_intent(number).await?;
         }
         let (started, until) = (Instant::now(), Instant::now() + self.job.deployment.call_timeout);
-        let finished = match timeout_at(until, self.finish(number, call, step)).await {
+        let provider = self.job.deployment.provider.as_str();
+        let span = tracing::info_span!(
+            "provider",
+            otel.name = format!("{provider} call"),
+            otel.kind = "client",
+            provider,
+            call = number,
+        );
+        let finished = match timeout_at(until, self.finish(number, call, step).instrument(span)).await {
             Ok(finished) => finished,
             Err(_) => {
                 self.cancel().await;
@@ -208,11 +218,8 @@ impl<'a> Calls<'a> {
     }
 
     fn count(&self, started: Instant, finished: &Result<Option<Images>, CallError>) {
-        let provider = self.job.deployment.provider.clone();
         let outcome = finished.as_ref().err().map_or("DONE", |error| error.reason.as_str());
-        metrics::counter!("worker_calls_total", "provider" => provider.clone(), "outcome" => outcome)
-            .increment(1);
-        metrics::histogram!("worker_call_seconds", "provider" => provider).record(started.elapsed());
+        instruments::called(&self.job.deployment.provider, outcome, started.elapsed());
     }
 }
 

@@ -46,6 +46,8 @@ impl Table {
 }
 
 impl OutboxSource for Table {
+    const TABLE: &'static str = "test.outbox";
+
     async fn claim(&self, limit: i64) -> Result<Vec<OutboxRow>, BoxError> {
         let now = Instant::now();
         let mut table = self.0.lock().unwrap();
@@ -67,6 +69,10 @@ impl OutboxSource for Table {
             table.rows.remove(id);
         }
         Ok(())
+    }
+
+    async fn size(&self) -> Result<i64, BoxError> {
+        Ok(i64::try_from(self.len())?)
     }
 }
 

@@ -57,7 +57,7 @@ async fn stream(
 }
 
 fn read(entry: &imagioo_proto::account::v1::Revocation) -> Result<Revocation, InvalidName> {
-    let missing = || InvalidName { found: String::new(), expected: "a subject and a time" };
+    let missing = || InvalidName { expected: "a subject and a time" };
     let subject = match entry.subject.as_ref().ok_or_else(missing)? {
         revocation::Subject::Session(name) => Subject::Session(SessionId::from_name(name)?),
         revocation::Subject::ApiKey(name) => Subject::ApiKey(ApiKeyId::from_name(name)?),

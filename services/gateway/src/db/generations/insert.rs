@@ -29,6 +29,8 @@ pub(crate) struct New {
     pub(crate) open: bool,
     pub(crate) start_within: Duration,
     pub(crate) end_within: Duration,
+    /// The `traceparent` of the call that creates it.
+    pub(crate) trace: Option<String>,
 }
 
 /// What an insert found or left: the state now, and whether this statement created the row.
@@ -58,10 +60,10 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
                select * from unnest(
                    $1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::jsonb[], $8::int[],
                    $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::float8[], $15::int[],
-                   $16::bool[], $17::float8[], $18::float8[]
+                   $16::bool[], $17::float8[], $18::float8[], $19::text[]
                ) with ordinality as input (
                    id, owner, request_id, body_hash, model, operation, settings, count, prompt, screening, deployment,
-                   catalogue_version, price, weight, cap, open, start_within, end_within, place
+                   catalogue_version, price, weight, cap, open, start_within, end_within, trace, place
                )
            ), existing as materialized (
                select g.id, g.state from generation.generations g join input using (id)
@@ -109,7 +111,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
            ), created as (
                insert into generation.generations (
                    id, owner, request_id, body_hash, state, model, operation, settings, count, prompt, screening,
-                   deployment, catalogue_version, price, dispatched_at, start_deadline, deadline, created_at
+                   deployment, catalogue_version, price, dispatched_at, start_deadline, deadline, created_at, trace
                )
                select f.id, f.owner, f.request_id, f.body_hash,
                       case when f.turn <= s.granted then 'dispatched' else 'queued' end,
@@ -118,7 +120,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
                       case when f.turn <= s.granted then generation.clock_now() end,
                       generation.clock_now() + make_interval(secs => f.start_within),
                       generation.clock_now() + make_interval(secs => f.end_within),
-                      generation.clock_now()
+                      generation.clock_now(), f.trace
                from fresh f join slots s on s.owner = f.owner and s.queue = f.deployment
                returning id, owner, deployment, state
            ), waiting as (
@@ -146,6 +148,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
         &column(rows, |row| row.open),
         &column(rows, |row| row.start_within.as_seconds_f64()),
         &column(rows, |row| row.end_within.as_seconds_f64()),
+        &column(rows, |row| row.trace.clone()) as &[Option<String>],
     )
     .fetch_all(conn)
     .await?;

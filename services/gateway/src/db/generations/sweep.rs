@@ -56,12 +56,14 @@ pub(crate) struct Lapsed {
     pub(crate) deployment: String,
     pub(crate) attempt: i32,
     pub(crate) epoch: i64,
+    /// The `traceparent` of the call that created it.
+    pub(crate) trace: Option<String>,
 }
 
 /// Running generations whose lease is over.
 pub(crate) async fn lapsed_leases(conn: &mut PgConnection, limit: i64) -> Result<Vec<Lapsed>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select id, deployment, attempt, epoch from generation.generations
+        r#"select id, deployment, attempt, epoch, trace from generation.generations
            where state = 'running' and lease_until < generation.clock_now()
            order by lease_until limit $1"#,
         limit,
@@ -75,6 +77,7 @@ pub(crate) async fn lapsed_leases(conn: &mut PgConnection, limit: i64) -> Result
             deployment: row.deployment,
             attempt: row.attempt,
             epoch: row.epoch,
+            trace: row.trace,
         })
         .collect())
 }
@@ -90,10 +93,18 @@ pub(crate) async fn void_leases(conn: &mut PgConnection) -> Result<u64, sqlx::Er
     Ok(voided.rows_affected())
 }
 
+/// An open generation whose time is over.
+#[derive(Debug, Clone)]
+pub(crate) struct Overdue {
+    pub(crate) id: GenerationId,
+    /// The `traceparent` of the call that created it.
+    pub(crate) trace: Option<String>,
+}
+
 /// Open generations that are past their deadline, or past their start deadline without having started.
-pub(crate) async fn overdue(conn: &mut PgConnection, limit: i64) -> Result<Vec<GenerationId>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select id from generation.generations
+pub(crate) async fn overdue(conn: &mut PgConnection, limit: i64) -> Result<Vec<Overdue>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select id, trace from generation.generations
            where state in ('queued', 'dispatched', 'running')
              and (deadline < generation.clock_now()
                   or (state <> 'running' and started_at is null and start_deadline < generation.clock_now()))
@@ -101,8 +112,11 @@ pub(crate) async fn overdue(conn: &mut PgConnection, limit: i64) -> Result<Vec<G
         limit,
     )
     .fetch_all(conn)
-    .await
-    .map(|ids| ids.into_iter().map(GenerationId::from_uuid).collect())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Overdue { id: GenerationId::from_uuid(row.id), trace: row.trace })
+        .collect())
 }
 
 /// Which of these generations are open, or ended less than `grace` ago; their objects are not to be touched.
