@@ -32,6 +32,11 @@ impl Depths {
             .is_none_or(|depth| depth.queued == 0 && depth.in_flight < window(deployment))
     }
 
+    /// Whether the dispatcher has slots to give.
+    pub(crate) fn has_slots(&self, deployment: &Deployment) -> bool {
+        self.read(&deployment.id).is_none_or(|depth| depth.in_flight < window(deployment))
+    }
+
     /// Generations that wait in a queue.
     pub(crate) fn queued(&self, queue: &str) -> i64 {
         self.read(queue).map_or(0, |depth| depth.queued)

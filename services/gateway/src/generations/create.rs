@@ -86,7 +86,7 @@ async fn accept(
     if inserted.created {
         instruments::created(&model.deployment.id);
     }
-    follow_up(app, inserted)
+    follow_up(app, model, inserted)
 }
 
 /// A hold that an earlier, crashed call made is at the price of that call; the catalogue may have changed since.
@@ -101,7 +101,7 @@ fn agreed(held: Held, price: Credits) -> Result<Credits, RpcError> {
 }
 
 /// Wakes the dispatcher for a generation that waits, and refuses one that was given up before it came to be.
-fn follow_up(app: &App, inserted: Inserted) -> Result<GenerationId, Error> {
+fn follow_up(app: &App, model: &Model, inserted: Inserted) -> Result<GenerationId, Error> {
     match inserted.state {
         State::Void => Err(RpcError::new(
             Code::RequestGivenUp,
@@ -109,7 +109,10 @@ fn follow_up(app: &App, inserted: Inserted) -> Result<GenerationId, Error> {
         )
         .into()),
         State::Queued if inserted.created => {
-            app.turns.notify_one();
+            // With every slot taken its turn comes when one is given back, which wakes the dispatcher, too.
+            if app.depths.has_slots(&model.deployment) {
+                app.turns.notify_one();
+            }
             Ok(inserted.id)
         }
         _ => Ok(inserted.id),

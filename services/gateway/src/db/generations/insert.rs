@@ -66,7 +66,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
                    catalogue_version, price, weight, cap, open, start_within, end_within, trace, place
                )
            ), existing as materialized (
-               select g.id, g.state from generation.generations g join input using (id)
+               select id, state from generation.generations where id = any($1)
            ), fresh as materialized (
                select *, row_number() over (partition by owner, deployment order by place) as turn
                from input where id not in (select id from existing)
