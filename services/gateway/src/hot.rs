@@ -78,7 +78,7 @@ async fn insert(pool: PgPool, offers: Offers, rows: Vec<New>) -> Vec<Answer<Inse
     let answers = run(Insert, pool, rows).await;
     fail_point!("gateway.insert.after_commit");
     for ((deployment, trace), answer) in ways.into_iter().zip(&answers) {
-        if let Ok(Some(Inserted { id, state: State::Dispatched, created: true })) = answer {
+        if let Ok(Some(Inserted { id, state: State::Dispatched, created: Some(_) })) = answer {
             let ready = GenerationReady { generation: id.name(), attempt: 1 };
             offers.leave(Offer { deployment, ready, trace });
         }

@@ -11,7 +11,7 @@ use crate::db;
 use crate::db::generations::insert::{Inserted, New};
 use crate::dispatch::Share;
 use crate::error::Error;
-use crate::generation::State;
+use crate::generation::{Generation, State};
 use crate::holds::{Held, Wanted};
 use crate::instruments;
 
@@ -28,16 +28,33 @@ pub(crate) struct Create {
     pub(crate) max_credits: Option<Credits>,
 }
 
+/// A generation that is accepted.
+#[derive(Debug, Clone)]
+pub(crate) enum Accepted {
+    /// Created by this call: as it stands in the database.
+    New(Box<Generation>),
+    /// Created by an earlier call with the same request_id.
+    Found(GenerationId),
+}
+
+impl Accepted {
+    pub(crate) fn id(&self) -> GenerationId {
+        match self {
+            Self::New(generation) => generation.id,
+            Self::Found(id) => *id,
+        }
+    }
+}
+
 /// Accepts a generation, or finds the one that the same call created before.
-pub(crate) async fn create(app: &App, caller: &Caller, call: Create) -> Result<GenerationId, Error> {
+pub(crate) async fn create(app: &App, caller: &Caller, call: Create) -> Result<Accepted, Error> {
     let id = GenerationId::generate();
     let request_id = if call.request_id.is_empty() { id.to_string() } else { call.request_id.clone() };
     match accept(app, caller, &call, id, &request_id).await {
-        Ok(id) => Ok(id),
         Err(Error::Refused(refusal)) if !call.request_id.is_empty() => {
-            repeated(app, caller, &call, refusal).await
+            repeated(app, caller, &call, refusal).await.map(Accepted::Found)
         }
-        Err(error) => Err(error),
+        outcome => outcome,
     }
 }
 
@@ -47,7 +64,7 @@ async fn accept(
     call: &Create,
     id: GenerationId,
     request_id: &str,
-) -> Result<GenerationId, Error> {
+) -> Result<Accepted, Error> {
     let model = find_model(app, &call.model)?;
     let prompt = Prompt::parse(call.prompt.clone()).map_err(|error| {
         RpcError::new(Code::InvalidArgument, "the request has invalid fields")
@@ -60,33 +77,35 @@ async fn accept(
     fail_point!("gateway.create.before_hold");
     let held = app.holds.hold(caller, wanted).await?;
     fail_point!("gateway.create.after_hold");
-    let inserted = app
-        .hot
-        .insert(New {
-            id: held.generation,
-            owner: caller.identity.user,
-            request_id: request_id.to_owned(),
-            body_hash: call.body_hash,
-            model: model.name(),
-            operation: priced.operation,
-            settings: priced.settings,
-            count: priced.count,
-            prompt: screened,
-            deployment: model.deployment.id.clone(),
-            catalogue_version: app.catalogue.version.clone(),
-            price: agreed(held, priced.price)?,
-            share: Share { weight: app.config.share.weight, cap: app.config.share.in_flight },
-            open: app.depths.has_room(&model.deployment),
-            start_within: app.config.timing.start_within(),
-            end_within: app.config.timing.end_within(),
-            trace: trace::traceparent(),
-        })
-        .await?;
+    let new = New {
+        id: held.generation,
+        owner: caller.identity.user,
+        request_id: request_id.to_owned(),
+        body_hash: call.body_hash,
+        model: model.name(),
+        operation: priced.operation,
+        settings: priced.settings,
+        count: priced.count,
+        prompt: screened,
+        deployment: model.deployment.id.clone(),
+        catalogue_version: app.catalogue.version.clone(),
+        price: agreed(held, priced.price)?,
+        share: Share { weight: app.config.share.weight, cap: app.config.share.in_flight },
+        open: app.depths.has_room(&model.deployment),
+        start_within: app.config.timing.start_within(),
+        end_within: app.config.timing.end_within(),
+        trace: trace::traceparent(),
+    };
+    let inserted = app.hot.insert(new.clone()).await?;
     fail_point!("gateway.create.before_answer");
-    if inserted.created {
-        instruments::created(&model.deployment.id);
-    }
-    follow_up(app, model, inserted)
+    follow_up(app, model, inserted)?;
+    Ok(match inserted.created {
+        Some(created) => {
+            instruments::created(&model.deployment.id);
+            Accepted::New(Box::new(new.into_generation(inserted.state, created)))
+        }
+        None => Accepted::Found(inserted.id),
+    })
 }
 
 /// A hold that an earlier, crashed call made is at the price of that call; the catalogue may have changed since.
@@ -101,21 +120,20 @@ fn agreed(held: Held, price: Credits) -> Result<Credits, RpcError> {
 }
 
 /// Wakes the dispatcher for a generation that waits, and refuses one that was given up before it came to be.
-fn follow_up(app: &App, model: &Model, inserted: Inserted) -> Result<GenerationId, Error> {
+fn follow_up(app: &App, model: &Model, inserted: Inserted) -> Result<(), RpcError> {
     match inserted.state {
         State::Void => Err(RpcError::new(
             Code::RequestGivenUp,
             "this call took too long and was given up; nothing is held: create again with a new request_id",
-        )
-        .into()),
-        State::Queued if inserted.created => {
+        )),
+        State::Queued if inserted.created.is_some() => {
             // With every slot taken its turn comes when one is given back, which wakes the dispatcher, too.
             if app.depths.has_slots(&model.deployment) {
                 app.turns.notify_one();
             }
-            Ok(inserted.id)
+            Ok(())
         }
-        _ => Ok(inserted.id),
+        _ => Ok(()),
     }
 }
 

@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 use super::convert::{self, bad_name};
 use crate::app::App;
 use crate::generations::cancel;
-use crate::generations::create::{self, Create};
+use crate::generations::create::{self, Accepted, Create};
 use crate::generations::read::{self, Whole};
 use crate::generations::watch::{self, Step, Watch};
 use crate::watchers::Progress;
@@ -44,8 +44,12 @@ impl GenerationService for Generations {
         let caller = caller(&request)?;
         let message = request.into_inner();
         let wait = Duration::from_secs(u64::try_from(message.wait_seconds).unwrap_or_default());
-        let id = create::create(&self.app, &caller, decode(message)?).await?;
-        let whole = watch::wait(&self.app, &caller, id, wait).await?;
+        let whole = match create::create(&self.app, &caller, decode(message)?).await? {
+            Accepted::New(generation) if wait.is_zero() => {
+                Whole { generation: *generation, images: Vec::new() }
+            }
+            accepted => watch::wait(&self.app, &caller, accepted.id(), wait).await?,
+        };
         Ok(Response::new(wire::CreateGenerationResponse { generation: Some(self.encode(whole, None)) }))
     }
 

@@ -40,6 +40,24 @@ async fn a_generation_starts_at_once_and_its_watcher_sees_every_step_to_the_imag
 }
 
 #[tokio::test]
+async fn what_create_answers_is_what_is_stored() {
+    let app = App::start().await;
+    let ada = app.user();
+    let settings = GenerationSettings { seed: Some(7), ..GenerationSettings::default() };
+    let call = CreateGenerationRequest {
+        request_id: "mine".to_owned(),
+        settings: Some(settings),
+        count: 2,
+        ..wanted("a fox")
+    };
+    let created = ada.ask(call.clone()).await.expect("accepted");
+    assert_eq!(ada.get(&created.name).await.expect("it is there"), created);
+    assert_eq!(ada.ask(call).await.expect("the same"), created, "and so does its repetition");
+    app.worker("w1").await.work_off(1).await;
+    app.ends_clean().await;
+}
+
+#[tokio::test]
 async fn the_settlement_tells_billing_the_charge_and_the_images() {
     let app = App::start().await;
     let (ada, mut worker) = (app.user(), app.worker("w1").await);

@@ -2,12 +2,13 @@
 
 use imagioo_types::{Credits, GenerationId, Screened, UserId};
 use sqlx::PgConnection;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::State;
 use crate::catalogue::{Operation, Settings};
 use crate::db::broken;
 use crate::dispatch::Share;
+use crate::generation::Generation;
 
 /// An accepted generation: validated, priced, screened and paid for.
 #[derive(Debug, Clone)]
@@ -33,12 +34,50 @@ pub(crate) struct New {
     pub(crate) trace: Option<String>,
 }
 
-/// What an insert found or left: the state now, and whether this statement created the row.
+impl New {
+    /// The row that an insert left.
+    pub(crate) fn into_generation(self, state: State, created: Created) -> Generation {
+        Generation {
+            id: self.id,
+            owner: self.owner,
+            request_id: self.request_id,
+            body_hash: self.body_hash.to_vec(),
+            state,
+            version: 1,
+            model: self.model,
+            operation: self.operation,
+            settings: self.settings,
+            count: self.count,
+            prompt: self.prompt.prompt().clone(),
+            deployment: self.deployment,
+            catalogue_version: self.catalogue_version,
+            price: self.price,
+            charge: None,
+            attempt: 1,
+            failure: None,
+            cancel_requested: false,
+            deadline: created.deadline,
+            created_at: created.at,
+            started_at: None,
+            ended_at: None,
+        }
+    }
+}
+
+/// What an insert found or left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Inserted {
     pub(crate) id: GenerationId,
     pub(crate) state: State,
-    pub(crate) created: bool,
+    /// Present when this statement created the row.
+    pub(crate) created: Option<Created>,
+}
+
+/// What the database adds to a new row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Created {
+    pub(crate) at: OffsetDateTime,
+    pub(crate) deadline: OffsetDateTime,
 }
 
 /// Inserts what does not exist yet. A user who has a free slot, nothing waiting, and an open queue gets the slot.
@@ -122,14 +161,14 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
                       generation.clock_now() + make_interval(secs => f.end_within),
                       generation.clock_now(), f.trace
                from fresh f join slots s on s.owner = f.owner and s.queue = f.deployment
-               returning id, owner, deployment, state
+               returning id, owner, deployment, state, created_at, deadline
            ), waiting as (
                insert into generation.backlog (generation, queue, owner, attempt)
                select id, deployment, owner, 1 from created where state = 'queued'
            )
-           select id as "id!", state as "state!", true as "created!" from created
+           select id as "id!", state as "state!", created_at, deadline from created
            union all
-           select id, state, false from existing"#,
+           select id, state, null, null from existing"#,
         &column(rows, |row| row.id.uuid()),
         &column(rows, |row| row.owner.uuid()),
         &column(rows, |row| row.request_id.clone()),
@@ -156,7 +195,8 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
         .into_iter()
         .map(|row| {
             let state = State::try_from(row.state).map_err(broken)?;
-            Ok(Inserted { id: GenerationId::from_uuid(row.id), state, created: row.created })
+            let created = row.created_at.zip(row.deadline).map(|(at, deadline)| Created { at, deadline });
+            Ok(Inserted { id: GenerationId::from_uuid(row.id), state, created })
         })
         .collect()
 }
