@@ -1,6 +1,6 @@
 //! Items 32, 33, 34 and 41: servers and workers that go away in the middle of the work, and come back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 use imagioo_stack::User;
@@ -75,10 +75,8 @@ async fn r32_rabbitmq_killed_in_the_middle_of_a_burst_loses_nothing() {
 async fn r33_postgresql_killed_in_the_middle_of_a_burst_loses_nothing_and_no_service_restarts() {
     in_the_middle_of_a_burst("r33", async |house, _| {
         house.stack.signal("postgres", Signal::SIGKILL).await.expect("it runs");
-        let killed = Instant::now();
-        let user = User::sign_up(&house.doors()).await.expect("signed up");
-        user.create("after the crash", 1).await.expect_err("nobody has credits yet, and somebody says so");
-        assert!(killed.elapsed() < Duration::from_secs(30), "the services came back by themselves");
+        let user = house.user().await;
+        user.create("after the crash", 1).await.expect("the services came back by themselves");
         let restarted: Vec<_> =
             house.stack.parts().into_iter().filter(|part| part.restarts > 0).map(|part| part.name).collect();
         assert_eq!(restarted, ["postgres"]);
