@@ -23,6 +23,7 @@ mod state;
 mod user;
 
 pub use folder::Folder;
+pub use leftover::end_leftovers;
 pub use options::Options;
 pub use part::Condition;
 pub use stack::Stack;

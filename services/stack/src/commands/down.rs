@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use imagioo_stack::Folder;
+use imagioo_stack::{Folder, end_leftovers};
 use nix::sys::signal::{Signal, kill};
 
 use super::{Exit, LOOK, say};
@@ -12,12 +12,15 @@ use super::{Exit, LOOK, say};
 const PATIENCE: Duration = Duration::from_secs(150);
 
 pub(super) fn run(folder: &Folder) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let Some(pid) = folder.holder()? else {
-        say("nothing runs")?;
+        match runtime.block_on(end_leftovers(folder))? {
+            0 => say("nothing runs")?,
+            ended => say(&format!("ended what a killed stack had left running: {ended} processes"))?,
+        }
         return Ok(Exit::Well);
     };
     kill(pid, Signal::SIGTERM)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let begun = Instant::now();
         while folder.holder()? == Some(pid) {
