@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use imagioo_queue::RabbitConfig;
 use imagioo_rpc::IdentityConfig;
+use imagioo_runtime::ConfigError;
 use imagioo_runtime::database::DatabaseConfig;
 use imagioo_runtime::ops::OpsConfig;
+use imagioo_runtime::settings::bounded;
 use serde::Deserialize;
 
 use crate::password::{LEAST, MOST};
@@ -40,21 +42,12 @@ pub struct Config {
     pub sweeper: SweeperConfig,
 }
 
-/// A value outside its bounds.
-#[derive(Debug, thiserror::Error)]
-#[error("{key} must lie between {least} and {most}")]
-pub struct OutOfBounds {
-    key: &'static str,
-    least: u64,
-    most: u64,
-}
-
 impl Config {
     /// Checks what types cannot.
     ///
     /// # Errors
-    /// [`OutOfBounds`] names the first value that makes no sense.
-    pub fn check(&self) -> Result<(), OutOfBounds> {
+    /// [`ConfigError`] names the first value that makes no sense.
+    pub fn check(&self) -> Result<(), ConfigError> {
         const YEAR_HOURS: u64 = 24 * 365;
         let delay = u64::from(self.sign_in.longest_delay_seconds);
         bounded("tokens.access_seconds", self.tokens.access_seconds.into(), 30, 300)?;
@@ -70,10 +63,6 @@ impl Config {
         bounded("sweeper.every_seconds", self.sweeper.every_seconds, 1, 86_400)?;
         bounded("sweeper.keep_ended_sessions_days", self.sweeper.keep_ended_sessions_days.into(), 0, 365)
     }
-}
-
-fn bounded(key: &'static str, value: u64, least: u64, most: u64) -> Result<(), OutOfBounds> {
-    if (least..=most).contains(&value) { Ok(()) } else { Err(OutOfBounds { key, least, most }) }
 }
 
 /// Access tokens and the keys that sign them.
@@ -131,7 +120,7 @@ pub struct PasswordConfig {
 }
 
 impl PasswordConfig {
-    fn check(&self) -> Result<(), OutOfBounds> {
+    fn check(&self) -> Result<(), ConfigError> {
         let within =
             |key, value: u32, least: u32, most: u32| bounded(key, value.into(), least.into(), most.into());
         within("passwords.memory_kib", self.memory_kib, LEAST.memory_kib, MOST.memory_kib)?;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use imagioo_queue::RabbitConfig;
 use imagioo_rpc::IdentityConfig;
+use imagioo_runtime::ConfigError;
 use imagioo_runtime::database::DatabaseConfig;
 use imagioo_runtime::ops::OpsConfig;
+use imagioo_runtime::settings::bounded;
 use serde::Deserialize;
 
 /// Everything the service is told. Field documentation: `deploy/config/billing.toml`.
@@ -37,21 +39,12 @@ pub struct Config {
     pub consumers: ConsumersConfig,
 }
 
-/// A value outside its bounds.
-#[derive(Debug, thiserror::Error)]
-#[error("{key} must lie between {least} and {most}")]
-pub struct OutOfBounds {
-    key: &'static str,
-    least: u64,
-    most: u64,
-}
-
 impl Config {
     /// Checks what types cannot.
     ///
     /// # Errors
-    /// `OutOfBounds` names the first value that makes no sense.
-    pub fn check(&self) -> Result<(), OutOfBounds> {
+    /// `ConfigError` names the first value that makes no sense.
+    pub fn check(&self) -> Result<(), ConfigError> {
         const DAY: u64 = 86_400;
         bounded("ledger.lanes", self.ledger.lanes, 1, 64)?;
         bounded("ledger.rows", self.ledger.rows, 1, 1_000)?;
@@ -62,10 +55,6 @@ impl Config {
         bounded("registration.expires_after_days", self.registration.expires_after_days.into(), 0, 36_500)?;
         bounded("consumers.concurrency", self.consumers.concurrency.into(), 1, 1_000)
     }
-}
-
-fn bounded(key: &'static str, value: u64, least: u64, most: u64) -> Result<(), OutOfBounds> {
-    if (least..=most).contains(&value) { Ok(()) } else { Err(OutOfBounds { key, least, most }) }
 }
 
 /// Addresses of the services this one calls.

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use imagioo_cache::CacheConfig;
 use imagioo_queue::RabbitConfig;
 use imagioo_rpc::IdentityConfig;
+use imagioo_runtime::ConfigError;
 use imagioo_runtime::database::DatabaseConfig;
 use imagioo_runtime::ops::OpsConfig;
+use imagioo_runtime::settings::bounded;
 use imagioo_storage::StorageConfig;
 use serde::Deserialize;
 use time::Duration;
@@ -46,6 +48,43 @@ pub struct Config {
     pub cache: CacheConfig,
     /// Health and metrics.
     pub ops: OpsConfig,
+}
+
+impl Config {
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first value that makes no sense.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        const DAY: u64 = 86_400;
+        let Self { share, limits, timing, retries, .. } = self;
+        if !(share.weight.is_finite() && share.weight > 0.0) {
+            return Err(ConfigError::Senseless("share.weight must be a number above zero".into()));
+        }
+        let whole = |value: i64| u64::try_from(value).unwrap_or_default();
+        bounded("share.in_flight", whole(share.in_flight.into()), 1, 10_000)?;
+        for (key, value) in [
+            ("limits.user_per_second", limits.user_per_second),
+            ("limits.user_burst", limits.user_burst),
+            ("limits.address_per_minute", limits.address_per_minute),
+            ("limits.address_burst", limits.address_burst),
+        ] {
+            bounded(key, value.into(), 1, 1_000_000)?;
+        }
+        for (key, value, most) in [
+            ("timing.lease_seconds", timing.lease_seconds, 3_600),
+            ("timing.start_within_seconds", timing.start_within_seconds, 30 * DAY),
+            ("timing.end_within_seconds", timing.end_within_seconds, 30 * DAY),
+            ("timing.unstarted_seconds", timing.unstarted_seconds, DAY),
+            ("timing.sweep_seconds", timing.sweep_seconds, 3_600),
+            ("timing.collect_seconds", timing.collect_seconds, 30 * DAY),
+        ] {
+            bounded(key, value.into(), 1, most)?;
+        }
+        bounded("retries.attempts", whole(retries.attempts.into()), 1, 100)?;
+        bounded("retries.takeovers", whole(retries.takeovers), 1, 1_000)?;
+        bounded("retries.backoff_cap_seconds", retries.backoff_cap_seconds.into(), 1, DAY)
+    }
 }
 
 /// Addresses of the services that the gateway calls.
@@ -118,11 +157,11 @@ impl Timing {
     }
 
     pub(crate) fn sweep(&self) -> std::time::Duration {
-        std::time::Duration::from_secs(u64::from(self.sweep_seconds.max(1)))
+        std::time::Duration::from_secs(u64::from(self.sweep_seconds))
     }
 
     pub(crate) fn collect(&self) -> std::time::Duration {
-        std::time::Duration::from_secs(u64::from(self.collect_seconds.max(1)))
+        std::time::Duration::from_secs(u64::from(self.collect_seconds))
     }
 }
 
@@ -138,4 +177,34 @@ pub struct Retries {
     pub backoff_base_seconds: u32,
     /// Seconds.
     pub backoff_cap_seconds: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use imagioo_runtime::Settings;
+
+    use super::*;
+
+    fn with(text: &str) -> Result<(), ConfigError> {
+        let overrides = text.parse().expect("TOML");
+        Settings::from_parts("gateway", crate::DEFAULTS, overrides)?.read::<Config>()?.check()
+    }
+
+    #[test]
+    fn the_documented_defaults_make_sense_and_what_would_fail_later_is_refused_by_name() {
+        with("").expect("the defaults");
+        for (text, key) in [
+            ("share.weight = 0.0", "share.weight"),
+            ("share.weight = nan", "share.weight"),
+            ("share.in_flight = 0", "share.in_flight"),
+            ("share.in_flight = -1", "share.in_flight"),
+            ("limits.user_burst = 0", "limits.user_burst"),
+            ("timing.lease_seconds = 0", "timing.lease_seconds"),
+            ("timing.sweep_seconds = 0", "timing.sweep_seconds"),
+            ("retries.attempts = 0", "retries.attempts"),
+        ] {
+            let error = with(text).expect_err(text);
+            assert!(error.to_string().starts_with(key), "{text}: {error}");
+        }
+    }
 }

@@ -85,6 +85,7 @@ pub struct Parts {
 /// The configuration is wrong, or the service cannot start.
 pub async fn run(boot: Boot) -> anyhow::Result<()> {
     let config: Config = boot.settings.read()?;
+    config.check()?;
     let readiness = Readiness::new();
     let operators = net::bind(config.ops.listen).await?;
     let parts = Parts {
@@ -106,6 +107,7 @@ pub async fn run(boot: Boot) -> anyhow::Result<()> {
 /// What keeps it from starting, or the failure of a server.
 pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::Result<()> {
     instruments::describe();
+    config.check()?;
     let ready = parts.readiness.gate("gateway");
     let keys = ServiceKeys::load(&config.identity, ServiceName::Gateway, Arc::clone(&parts.clock))?;
     let account = connect(&config.peers.account, &keys, ServiceName::Account)?;

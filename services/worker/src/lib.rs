@@ -35,7 +35,7 @@ use futures::future::try_join_all;
 use imagioo_queue::Queue;
 use imagioo_rpc::ServiceKeys;
 use imagioo_runtime::ops::{self, Readiness};
-use imagioo_runtime::{Boot, Shutdown, net};
+use imagioo_runtime::{Boot, ConfigError, Shutdown, net};
 use imagioo_storage::Storage;
 use imagioo_types::{Clock, ServiceName, SystemClock};
 use uuid::Uuid;
@@ -76,7 +76,7 @@ pub struct Ports {
 /// The configuration is wrong, or the service cannot start.
 pub async fn run(boot: Boot) -> anyhow::Result<()> {
     let config: Config = boot.settings.read()?;
-    config.check()?;
+    config.check().map_err(|error| ConfigError::Senseless(error.into()))?;
     let storage = Storage::open(&config.storage).await?;
     let readiness = Readiness::new();
     let operators = net::bind(config.ops.listen).await?;

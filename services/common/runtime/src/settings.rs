@@ -71,6 +71,27 @@ pub enum ConfigError {
         /// The key and why.
         source: Box<config::ConfigError>,
     },
+    /// A number lies where its type allows it and its meaning does not.
+    #[error("{key} must lie between {least} and {most}")]
+    OutOfBounds {
+        /// The key.
+        key: &'static str,
+        /// The least that makes sense.
+        least: u64,
+        /// The most that makes sense.
+        most: u64,
+    },
+    /// Values do not make sense, as the service says.
+    #[error(transparent)]
+    Senseless(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Checks that a number lies within its bounds, both included.
+///
+/// # Errors
+/// [`ConfigError::OutOfBounds`]
+pub fn bounded(key: &'static str, value: u64, least: u64, most: u64) -> Result<(), ConfigError> {
+    if (least..=most).contains(&value) { Ok(()) } else { Err(ConfigError::OutOfBounds { key, least, most }) }
 }
 
 /// The merged configuration of one service. Debugging shows whose it is, never its values.
