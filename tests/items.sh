@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Lists the items of one SET (b, r, s, g or all) with the tests that prove them and how these ended in the last
-# `make test`. Ends with 1 when an item has no test, or a test that did not pass.
+# Lists the items of one SET (b, r, s, g or all) with the tests that prove them, how these ended in the last
+# `make test`, and the patches of `make sabotage` that they notice. Ends with 1 when an item has no test or a test that
+# did not pass, or when no patch breaks what an item of the set r (faults) proves.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 set=${SET:-all}
@@ -18,5 +19,8 @@ while read -r item sentence; do
         printf '     %-8s %s\n' "${result:-not run}" "$test"
         [ "${result% }" = ok ] || failed=1
     done
+    patches=$(grep -lx "# Item: $item" tests/sabotage/*.patch || true)
+    for patch in $patches; do printf '     notices  %s\n' "$(basename "$patch" .patch)"; done
+    [ -n "$patches" ] || [ "${item:0:1}" != r ] || { echo "     NO SABOTAGE"; failed=1; }
 done <tests/items.txt
 exit "$failed"

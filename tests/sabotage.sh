@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Breaks a copy of the code on purpose, once for each patch in tests/sabotage/, and expects the test that the patch names
-# to fail. A test that passes on broken code proves nothing. ONLY=name takes one patch.
+# to fail. A test that passes on broken code proves nothing. ONLY=name takes one patch; a pattern takes several.
+# The head of a patch says what is `Broken`, which `Item` of the checklist covers it, and the `Test` (arguments of
+# `cargo test`) that must notice; `Only` narrows a long test to one seed or point.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 tree=$root/.local/sabotage/tree
 export CARGO_TARGET_DIR=$root/.local/sabotage/target SQLX_OFFLINE=true
-features=(--features imagioo-runtime/kill-points)
+features=(--package imagioo-runtime --features imagioo-runtime/kill-points)
 surprises=0
 
 copy() {
@@ -18,7 +20,7 @@ field() { # NAME FILE: the value of a header line
     sed -n "s/^# $1: //p" "$2"
 }
 build() {
-    cargo build --quiet --locked --workspace --bins "${features[@]}"
+    cargo build --quiet --locked --workspace --bins --features imagioo-runtime/kill-points
 }
 try() { # PATCH: true when the named test notices
     local patch=$1 log=$root/.local/sabotage/$(basename "$1" .patch).log test only

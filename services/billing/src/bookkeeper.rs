@@ -8,7 +8,7 @@ mod batch;
 mod plan;
 
 use imagioo_batch::{Lanes, Size};
-use imagioo_runtime::Shutdown;
+use imagioo_runtime::{Shutdown, database};
 use imagioo_types::{Credits, GenerationId, UserId};
 use sqlx::PgPool;
 use tracing::Instrument as _;
@@ -29,7 +29,7 @@ impl Bookkeeper {
     /// of its own to the database of `pool`.
     #[must_use]
     pub fn new(pool: &PgPool, size: Size, shutdown: &Shutdown) -> Self {
-        let pool = connections(pool, size.lanes);
+        let pool = database::planned_once(pool, size.lanes);
         let work = move |orders| {
             let batch = Batch::new(pool.clone(), orders);
             async move { batch.carry_out().await }
@@ -122,14 +122,4 @@ impl Bookkeeper {
         instruments::operation(kind, outcome);
         verdict
     }
-}
-
-/// Connections whose statements are planned once, and by index however small a table was at that moment: the plan made
-/// for an empty table must serve when it has a million rows.
-fn connections(pool: &PgPool, count: usize) -> PgPool {
-    // Forbidding a scan makes plans look dear enough to be compiled, which costs far more than they do.
-    let session = [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
-    let options = pool.connect_options().as_ref().clone().options(session);
-    let count = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
-    pool.options().clone().max_connections(count).connect_lazy_with(options)
 }

@@ -3,7 +3,7 @@
 use fail::fail_point;
 use imagioo_batch::{BatchError, Lanes, Size};
 use imagioo_proto::jobs::v1::GenerationReady;
-use imagioo_runtime::Shutdown;
+use imagioo_runtime::{Shutdown, database};
 use sqlx::PgPool;
 use time::Duration;
 
@@ -41,7 +41,8 @@ pub(crate) struct Hot {
 
 impl Hot {
     pub(crate) fn new(pool: &PgPool, lease: Duration, offers: Offers, shutdown: &Shutdown) -> Self {
-        let (inserts, starts, settles) = (pool.clone(), pool.clone(), pool.clone());
+        let pool = || database::planned_once(pool, SIZE.lanes);
+        let (inserts, starts, settles) = (pool(), pool(), pool());
         Self {
             inserts: Lanes::new("insert generations", SIZE, shutdown, move |rows| {
                 insert(inserts.clone(), offers.clone(), rows)

@@ -138,6 +138,18 @@ pub async fn connect(config: &DatabaseConfig, migrator: &Migrator) -> Result<PgP
     Ok(pool)
 }
 
+/// As many more connections to the same database, whose statements are planned once, and by index however small a table
+/// was at that moment: the plan made for an empty table must serve when it has a million rows. For statements that look
+/// rows up by key; each must say so in a way that leaves the planner no other index to read from end to end.
+#[must_use]
+pub fn planned_once(pool: &PgPool, connections: usize) -> PgPool {
+    // Forbidding a scan makes plans look dear enough to be compiled, which costs far more than they do.
+    let session = [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
+    let options = pool.connect_options().as_ref().clone().options(session);
+    let connections = u32::try_from(connections.max(1)).unwrap_or(u32::MAX);
+    pool.options().clone().max_connections(connections).connect_lazy_with(options)
+}
+
 /// Applies the pending migrations as the migrator role that `url` names.
 ///
 /// # Errors

@@ -20,10 +20,7 @@ pub(crate) struct Taken {
 
 /// Takes a generation for a worker; nothing when there is nothing to do.
 pub(crate) async fn start(app: &App, claim: Claim) -> Result<Option<Taken>, Error> {
-    let worker = claim.worker.clone();
-    // Two workers with one hint: the lease is the one's that the row names.
-    let started = app.hot.start(claim).await?.filter(|started| started.worker == worker);
-    let Some(started) = started else { return Ok(None) };
+    let Some(started) = app.hot.start(claim).await? else { return Ok(None) };
     app.changed(started.generation, started.version).await;
     let calls = if started.epoch > 1 {
         let mut conn = app.pool.acquire().await?;

@@ -30,13 +30,14 @@ pub(crate) async fn renew(
     let attempts: Vec<_> = leases.iter().map(|lease| lease.attempt).collect();
     let epochs: Vec<_> = leases.iter().map(|lease| lease.epoch).collect();
     let rows = sqlx::query!(
-        r#"with held as materialized (
-               select g.id
-               from generation.generations g
-               join unnest($2::uuid[], $3::int[], $4::bigint[]) as input (id, attempt, epoch) using (id, attempt, epoch)
-               where g.state = 'running' and g.worker = $1
-               order by g.id
-               for update of g
+        r#"with known as materialized (
+               select id, attempt, epoch, state, worker from generation.generations
+               where id = any($2) order by id for update
+           ), held as materialized (
+               select known.id
+               from known join unnest($2::uuid[], $3::int[], $4::bigint[]) as input (id, attempt, epoch)
+                   using (id, attempt, epoch)
+               where known.state = 'running' and known.worker = $1
            )
            update generation.generations g
            set lease_until = generation.clock_now() + make_interval(secs => $5)

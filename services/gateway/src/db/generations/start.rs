@@ -24,7 +24,6 @@ pub(crate) struct Started {
     pub(crate) attempt: i32,
     pub(crate) epoch: i64,
     pub(crate) version: i64,
-    pub(crate) worker: String,
     pub(crate) prompt: Screened,
     pub(crate) operation: Operation,
     pub(crate) settings: Settings,
@@ -46,27 +45,29 @@ pub(crate) async fn start(
     let rows = sqlx::query!(
         r#"with input as materialized (
                select * from unnest($1::uuid[], $2::int[], $3::text[]) as input (id, attempt, worker)
-           ), locked as materialized (
-               select g.id, input.worker,
-                      g.state = 'running' and g.worker = input.worker as same_holder
-               from generation.generations g join input on input.id = g.id and input.attempt = g.attempt
-               where g.state = 'dispatched'
-                  or (g.state = 'running'
-                      and (g.worker = input.worker or g.lease_until < generation.clock_now()))
-               order by g.id
-               for update of g
+           ), known as materialized (
+               -- By id alone: with its state named, the planner prefers the index of everything open, and reads it all.
+               select id, attempt, state, worker, lease_until from generation.generations
+               where id = any($1) order by id for update
+           ), free as materialized (
+               select known.id, input.worker,
+                      known.state = 'running' and known.worker = input.worker as same_holder
+               from known join input on input.id = known.id and input.attempt = known.attempt
+               where known.state = 'dispatched'
+                  or (known.state = 'running'
+                      and (known.worker = input.worker or known.lease_until < generation.clock_now()))
            )
            update generation.generations g set
                state = 'running',
-               worker = locked.worker,
+               worker = free.worker,
                lease_until = generation.clock_now() + make_interval(secs => $4),
-               epoch = g.epoch + case when locked.same_holder then 0 else 1 end,
-               version = g.version + case when locked.same_holder then 0 else 1 end,
+               epoch = g.epoch + case when free.same_holder then 0 else 1 end,
+               version = g.version + case when free.same_holder then 0 else 1 end,
                started_at = coalesce(g.started_at, generation.clock_now())
-           from locked
-           where g.id = locked.id
-           returning g.id, g.owner, g.attempt, g.epoch, g.version, locked.worker as "worker!", g.prompt, g.screening,
-                     g.operation, g.settings as "settings: Json<Settings>", g.count, g.deployment, g.deadline"#,
+           from free
+           where g.id = free.id
+           returning g.id, g.owner, g.attempt, g.epoch, g.version, g.prompt, g.screening, g.operation,
+                     g.settings as "settings: Json<Settings>", g.count, g.deployment, g.deadline"#,
         &generations,
         &attempts,
         &workers,
@@ -83,7 +84,6 @@ pub(crate) async fn start(
                 attempt: row.attempt,
                 epoch: row.epoch,
                 version: row.version,
-                worker: row.worker,
                 prompt: Screened::from_stored(prompt, row.screening)
                     .map_err(|error: NotAllowed| broken(error))?,
                 operation: Operation::parse(&row.operation).ok_or_else(|| broken(row.operation))?,
