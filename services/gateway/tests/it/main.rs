@@ -5,6 +5,7 @@ mod collector;
 mod deadlines;
 mod edge;
 mod finish;
+mod growth;
 mod harness;
 mod holds;
 mod idempotency;

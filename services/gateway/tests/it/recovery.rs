@@ -45,7 +45,8 @@ async fn after_a_restart_everything_that_was_under_way_is_finished() {
 
 #[tokio::test]
 async fn what_an_earlier_process_held_is_fenced_off_at_once() {
-    let mut app = App::with(ALONE).await;
+    // A lease that does not lapse while this test has patience.
+    let mut app = App::with("sole_process = true\ntiming.lease_seconds = 3600").await;
     let (ada, mut worker) = (app.user(), app.worker("w1").await);
     ada.create("a fox").await;
     let job = worker.job().await;

@@ -106,9 +106,10 @@ pub(crate) async fn overdue(conn: &mut PgConnection, limit: i64) -> Result<Vec<O
     let rows = sqlx::query!(
         r#"select id, trace from generation.generations
            where state in ('queued', 'dispatched', 'running')
-             and (deadline < generation.clock_now()
-                  or (state <> 'running' and started_at is null and start_deadline < generation.clock_now()))
-           order by deadline limit $1"#,
+             and (case when started_at is null then least(start_deadline, deadline) else deadline end)
+                 < generation.clock_now()
+           order by (case when started_at is null then least(start_deadline, deadline) else deadline end)
+           limit $1"#,
         limit,
     )
     .fetch_all(conn)
