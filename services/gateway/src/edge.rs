@@ -2,15 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response, header};
-use imagioo_rpc::{AccessVerifier, Caller, Channel, Effect, InternalAuth, RpcError, SERVICE_HEADER};
+use imagioo_rpc::{AccessVerifier, Caller, Channel, Door, Effect, InternalAuth, RpcError, SERVICE_HEADER};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::transport::server::TcpConnectInfo;
-use tower::{Layer, Service};
+use tower::Service;
 
 mod api_keys;
 mod limits;
@@ -43,7 +41,7 @@ impl Edge {
     }
 
     /// Decides about a request: who is calling and where it goes.
-    async fn admit(&self, mut request: Request<Body>) -> Result<(Request<Body>, Target), RpcError> {
+    async fn decide(&self, mut request: Request<Body>) -> Result<(Request<Body>, Target), RpcError> {
         let route = Route::of(request.uri().path())?;
         match route.access {
             Access::Open => {
@@ -121,44 +119,13 @@ fn address(request: &Request<Body>) -> Option<IpAddr> {
     request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr).map(|peer| peer.ip())
 }
 
-impl<S> Layer<S> for Edge {
-    type Service = Edged<S>;
-
-    fn layer(&self, inner: S) -> Edged<S> {
-        Edged { edge: self.clone(), inner }
-    }
-}
-
-/// The gateway's own services behind the edge.
-#[derive(Clone)]
-pub(crate) struct Edged<S> {
-    edge: Edge,
-    inner: S,
-}
-
-impl<S> Service<Request<Body>> for Edged<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    type Response = Response<Body>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let edge = self.edge.clone();
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        Box::pin(async move {
-            match edge.admit(request).await {
-                Ok((request, Target::Here)) => inner.call(request).await,
-                Ok((request, target)) => Ok(edge.forward(target, request).await),
-                Err(refusal) => Ok(Status::from(refusal).into_http()),
-            }
-        })
+impl Door for Edge {
+    /// What the gateway does not serve itself is passed on from here.
+    async fn admit(&self, request: Request<Body>) -> Result<Request<Body>, Response<Body>> {
+        match self.decide(request).await {
+            Ok((request, Target::Here)) => Ok(request),
+            Ok((request, target)) => Err(self.forward(target, request).await),
+            Err(refusal) => Err(Status::from(refusal).into_http()),
+        }
     }
 }

@@ -1,19 +1,16 @@
 //! The check at the door of every internal server: which service is calling, and for which user.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
 use imagioo_types::ServiceName;
 use moka::sync::Cache;
 use time::OffsetDateTime;
 use tonic::Status;
 use tonic::body::Body;
-use tower::{Layer, Service};
 
 use crate::{
-    AccessVerifier, Caller, Code, Effect, RpcError, SERVICE_HEADER, ServiceKeys, allow, bearer_token,
+    AccessVerifier, Caller, Code, Door, Effect, RpcError, SERVICE_HEADER, ServiceKeys, allow, bearer_token,
     service_token,
 };
 
@@ -66,7 +63,7 @@ impl InternalAuth {
         Ok(name)
     }
 
-    async fn admit(&self, mut request: Request<Body>) -> Result<Request<Body>, RpcError> {
+    async fn authenticate(&self, mut request: Request<Body>) -> Result<Request<Body>, RpcError> {
         let path = request.uri().path().to_owned();
         if OPEN.iter().any(|open| path.starts_with(open)) {
             return Ok(request);
@@ -81,43 +78,8 @@ impl InternalAuth {
     }
 }
 
-impl<S> Layer<S> for InternalAuth {
-    type Service = Guarded<S>;
-
-    fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { auth: self.clone(), inner }
-    }
-}
-
-/// A service behind [`InternalAuth`].
-#[derive(Clone)]
-pub struct Guarded<S> {
-    auth: InternalAuth,
-    inner: S,
-}
-
-impl<S> Service<Request<Body>> for Guarded<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    type Response = Response<Body>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let auth = self.auth.clone();
-        let clone = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, clone);
-        Box::pin(async move {
-            match auth.admit(request).await {
-                Ok(request) => inner.call(request).await,
-                Err(error) => Ok(Status::from(error).into_http()),
-            }
-        })
+impl Door for InternalAuth {
+    async fn admit(&self, request: Request<Body>) -> Result<Request<Body>, Response<Body>> {
+        self.authenticate(request).await.map_err(|error| Status::from(error).into_http())
     }
 }

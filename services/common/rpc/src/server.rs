@@ -3,16 +3,17 @@
 use std::convert::Infallible;
 
 use axum::response::IntoResponse;
-use http::{Request, Response};
+use http::Request;
 use imagioo_runtime::Shutdown;
 use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
-use tower::{Layer, Service};
+use tower::Service;
 
-use crate::{AccessVerifier, Incoming, InternalAuth, ServiceKeys, TraceLayer, trace};
+use crate::door::DoorLayer;
+use crate::{AccessVerifier, Door, Incoming, InternalAuth, ServiceKeys, TraceLayer, trace};
 
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 
@@ -27,9 +28,9 @@ pub enum ServeError {
     Reflection(#[source] tonic_reflection::server::Error),
 }
 
-/// A gRPC server whose every request passes the layer `L` first.
-pub struct Server<L> {
-    door: L,
+/// A gRPC server whose every request passes the door `D` first.
+pub struct Server<D> {
+    door: D,
     routes: Routes,
     health: HealthReporter,
     services: Vec<&'static str>,
@@ -45,12 +46,12 @@ impl Server<InternalAuth> {
     }
 }
 
-impl<L> Server<L> {
+impl<D: Door> Server<D> {
     /// A server without services yet, behind `door`.
     ///
     /// # Errors
     /// [`ServeError::Reflection`] when the compiled-in descriptor set is damaged.
-    pub fn behind(door: L) -> Result<Self, ServeError> {
+    pub fn behind(door: D) -> Result<Self, ServeError> {
         trace::describe();
         let (health, health_service) = tonic_health::server::health_reporter();
         let reflection = tonic_reflection::server::Builder::configure()
@@ -78,13 +79,7 @@ impl<L> Server<L> {
     ///
     /// # Errors
     /// [`ServeError::Transport`].
-    pub async fn serve(self, listener: TcpListener, shutdown: &Shutdown) -> Result<(), ServeError>
-    where
-        L: Layer<Routes> + Clone + Send + Sync + 'static,
-        L::Service: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-        L::Service: Clone + Send + Sync + 'static,
-        <L::Service as Service<Request<Body>>>::Future: Send,
-    {
+    pub async fn serve(self, listener: TcpListener, shutdown: &Shutdown) -> Result<(), ServeError> {
         for service in &self.services {
             self.health.set_service_status(*service, tonic_health::ServingStatus::Serving).await;
         }
@@ -92,7 +87,7 @@ impl<L> Server<L> {
         let server = tonic::transport::Server::builder()
             .http2_max_header_list_size(MAX_HEADER_BYTES)
             .layer(TraceLayer)
-            .layer(self.door)
+            .layer(DoorLayer(self.door))
             .add_routes(self.routes)
             .serve_with_incoming_shutdown(Incoming::of(listener), async move { soft.requested().await });
         tokio::select! {
