@@ -54,14 +54,14 @@ impl House {
 
     /// With more configuration for single services.
     pub async fn with(gateways: u16, workers: u16, overrides: Vec<(&'static str, toml::Table)>) -> Self {
-        let folder = reachable_folder();
+        let evidence = Evidence(Some(reachable_folder()));
         let mut options = Options::for_tests(gateways, workers).expect("defaults");
         options.overrides = quick().into_iter().chain(overrides).collect();
-        let place = Folder::new(Some(folder.path()));
+        let place = Folder::new(evidence.0.as_ref().map(TempDir::path));
         let stack =
             timeout(HANG, Stack::start(&place, &options)).await.expect("in time").expect("the stack starts");
         timeout(HANG, stack.ready()).await.expect("in time").expect("the stack is ready");
-        Self { stack, gateways, _folder: Evidence(Some(folder)) }
+        Self { stack, gateways, _folder: evidence }
     }
 
     pub fn doors(&self) -> Vec<String> {
