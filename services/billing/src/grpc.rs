@@ -8,7 +8,7 @@ mod hold;
 use imagioo_proto::billing::v1::billing_admin_service_server::BillingAdminServiceServer;
 use imagioo_proto::billing::v1::billing_service_server::BillingServiceServer;
 use imagioo_proto::billing::v1::hold_service_server::HoldServiceServer;
-use imagioo_rpc::{Code, RpcError, Server};
+use imagioo_rpc::{Code, Door, RpcError, Server};
 use imagioo_types::InvalidName;
 use sqlx::PgPool;
 
@@ -20,12 +20,12 @@ use crate::ledger::Refusal;
 pub use gateway::{Fate, Gateway};
 
 /// Adds the three gRPC services of billing.
-pub(crate) fn register<L>(
-    server: Server<L>,
+pub(crate) fn register<D: Door>(
+    server: Server<D>,
     pool: PgPool,
     bookkeeper: Bookkeeper,
     holds: HoldsConfig,
-) -> Server<L> {
+) -> Server<D> {
     server
         .add_service(BillingServiceServer::new(billing::Billing { pool: pool.clone() }))
         .add_service(HoldServiceServer::new(hold::Holds { bookkeeper, config: holds }))
