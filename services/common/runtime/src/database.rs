@@ -24,7 +24,7 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 pub struct DatabaseConfig {
     /// `postgres://role:password@host:port/database`; the role is the service's own, never a superuser.
     pub url: SecretString,
-    /// The most connections this process opens.
+    /// The most connections of the pool; those of [`planned_once`] come on top.
     #[serde(default = "default_max_connections")]
     pub max_connections: u32,
     /// Seconds a caller waits for a free connection before it fails.
