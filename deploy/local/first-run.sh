@@ -6,7 +6,8 @@ cd "$(dirname "$0")/../.."
 home=$(mktemp -d)
 data="$home-data"
 log="$home/log"
-port=$((20000 + RANDOM % 20000))
+# Below the ports that Linux gives to whoever asks for any, the services inside the process among them.
+port=$((20000 + RANDOM % 9000))
 started=""
 fresh=(
     env -i HOME="$home" PATH="$PATH" CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}"

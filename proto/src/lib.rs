@@ -33,6 +33,7 @@ pub mod jobs {
 /// The encoded descriptor set of every package, for server reflection.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));
 
+#[expect(unused_parens, reason = "generated around numbers")]
 mod rules {
     use crate as imagioo;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use imagioo_picture::Verifier;
 use imagioo_proto::jobs::v1::GenerationChanged;
 use imagioo_queue::Queue;
 use imagioo_storage::Storage;
@@ -31,6 +32,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) holds: Holds,
     pub(crate) screen: PromptScreen,
+    /// Reads pictures that were sent along.
+    pub(crate) verifier: Verifier,
     pub(crate) hot: Hot,
     pub(crate) depths: Depths,
     pub(crate) watchers: Watchers,

@@ -1,104 +1,147 @@
 //! The catalogue: which models there are, what each can do, what it costs and where it runs. Data, not code.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use imagioo_types::Credits;
+use imagioo_picture::{Background, Format, Operation, Size};
+use serde::Deserialize;
+use time::{Date, OffsetDateTime};
 
 mod file;
+mod price;
 mod request;
+mod rules;
 
 pub(crate) use file::CatalogueError;
+pub(crate) use price::PriceRule;
 pub(crate) use request::{Asked, Priced, Unsupported};
 
-/// What is done to make the images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Operation {
-    TextToImage,
-}
-
-impl Operation {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::TextToImage => "text_to_image",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::TextToImage].into_iter().find(|operation| operation.as_str() == text)
-    }
-}
-
-/// File format of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Format {
-    Png,
-    Jpeg,
-    Webp,
-}
-
-impl Format {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Png => "png",
-            Self::Jpeg => "jpeg",
-            Self::Webp => "webp",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Png, Self::Jpeg, Self::Webp].into_iter().find(|format| format.as_str() == text)
-    }
-}
-
-/// Settings with every default filled in; what a generation stores.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-pub(crate) struct Settings {
-    pub(crate) size: String,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) quality: Option<String>,
-    pub(crate) format: Format,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) seed: Option<i64>,
-}
+time::serde::format_description!(day, Date, "[year]-[month]-[day]");
 
 /// One model.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Model {
     pub(crate) id: String,
     pub(crate) title: String,
     pub(crate) operations: Vec<Operation>,
-    pub(crate) sizes: Vec<String>,
+    #[serde(default, deserialize_with = "file::sizes")]
+    pub(crate) sizes: Vec<Size>,
+    #[serde(default)]
+    pub(crate) custom_size: Option<CustomSize>,
+    #[serde(default)]
+    pub(crate) aspect_ratios: Vec<String>,
+    #[serde(default)]
+    pub(crate) resolutions: Vec<String>,
+    #[serde(default)]
     pub(crate) qualities: Vec<String>,
     pub(crate) formats: Vec<Format>,
+    #[serde(default)]
+    pub(crate) backgrounds: Vec<Background>,
     pub(crate) max_count: i32,
+    #[serde(default)]
+    pub(crate) max_references: u32,
+    #[serde(default)]
+    pub(crate) upscale_factors: Vec<u32>,
+    #[serde(default)]
     pub(crate) seed: bool,
-    pub(crate) price: Credits,
-    quality_prices: Vec<(String, Credits)>,
-    pub(crate) deployment: Deployment,
+    #[serde(default)]
+    pub(crate) negative_prompt: bool,
+    #[serde(default)]
+    pub(crate) compression: bool,
+    #[serde(default)]
+    pub(crate) guidance: Option<Bounds>,
+    #[serde(default)]
+    pub(crate) steps: Option<Bounds>,
+    #[serde(default)]
+    pub(crate) strength: Option<Bounds>,
+    pub(crate) prices: Vec<PriceRule>,
+    /// From this day on, in UTC, it is gone.
+    #[serde(default, with = "day::option")]
+    pub(crate) sunset: Option<Date>,
+    #[serde(default)]
+    pub(crate) successor: Option<String>,
+    pub(crate) deployments: Vec<Deployment>,
 }
 
 impl Model {
     pub(crate) fn name(&self) -> String {
         format!("models/{}", self.id)
     }
+
+    /// Whether it is past its sunset.
+    pub(crate) fn is_gone(&self, now: OffsetDateTime) -> bool {
+        self.sunset.is_some_and(|sunset| now.date() >= sunset)
+    }
+
+    /// Where it runs when nothing speaks for another place.
+    pub(crate) fn deployment(&self) -> &Deployment {
+        &self.deployments[0]
+    }
+}
+
+/// Sizes that are not in a list.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CustomSize {
+    pub(crate) multiple_of: u32,
+    pub(crate) min_pixels: u64,
+    pub(crate) max_pixels: u64,
+    pub(crate) max_side: u32,
+    /// The longer side over the shorter.
+    pub(crate) max_ratio: f64,
+}
+
+/// From here to there, both included.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bounds {
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+}
+
+impl Bounds {
+    fn contain(self, value: f64) -> bool {
+        (self.min..=self.max).contains(&value)
+    }
 }
 
 /// Where a model runs.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Deployment {
     pub(crate) id: String,
     pub(crate) provider: String,
     pub(crate) provider_model: String,
+    /// Where below the account's address; the adapter's usual place when absent.
+    #[serde(default)]
+    endpoint: String,
+    /// The same for single operations.
+    #[serde(default)]
+    endpoints: BTreeMap<Operation, String>,
+    /// What the adapter is told besides.
+    #[serde(default)]
+    pub(crate) options: toml::Table,
+    /// Such as `eu`.
+    #[serde(default)]
+    pub(crate) region: String,
+    /// What one image costs the operator, in US dollars.
+    #[serde(default)]
+    pub(crate) cost_usd: f64,
     pub(crate) concurrency: i32,
     pub(crate) call_timeout_seconds: u32,
     pub(crate) unknown_outcome: UnknownOutcome,
 }
 
+impl Deployment {
+    /// Where below the account's address an operation is; empty for the adapter's usual place.
+    pub(crate) fn endpoint(&self, operation: Operation) -> &str {
+        self.endpoints.get(&operation).unwrap_or(&self.endpoint)
+    }
+}
+
 /// What to do when nobody can say whether the provider accepted a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum UnknownOutcome {
     Fail,
@@ -125,10 +168,15 @@ impl Catalogue {
         file::parse(text)
     }
 
-    /// The model with this resource name.
+    /// The model with this resource name, also one that is gone.
     pub(crate) fn model(&self, name: &str) -> Option<&Model> {
         let id = name.strip_prefix("models/")?;
         self.models.iter().find(|model| model.id == id)
+    }
+
+    /// The models that can be used now.
+    pub(crate) fn offered(&self, now: OffsetDateTime) -> impl Iterator<Item = &Model> {
+        self.models.iter().filter(move |model| !model.is_gone(now))
     }
 
     /// The deployment with this id.
@@ -138,6 +186,6 @@ impl Catalogue {
 
     /// Every deployment.
     pub(crate) fn deployments(&self) -> impl Iterator<Item = &Deployment> {
-        self.models.iter().map(|model| &model.deployment)
+        self.models.iter().flat_map(|model| &model.deployments)
     }
 }

@@ -36,6 +36,8 @@ pub struct Config {
     pub share: ShareConfig,
     /// Rate limits.
     pub limits: Limits,
+    /// What pictures may be that users send.
+    pub uploads: Uploads,
     /// Leases, deadlines and sweeps.
     pub timing: Timing,
     /// Attempts and waits between them.
@@ -57,7 +59,7 @@ impl Config {
     /// [`ConfigError`] names the first value that makes no sense.
     pub fn check(&self) -> Result<(), ConfigError> {
         const DAY: u64 = 86_400;
-        let Self { share, limits, timing, retries, .. } = self;
+        let Self { share, limits, uploads, timing, retries, .. } = self;
         if !(share.weight.is_finite() && share.weight > 0.0) {
             return Err(ConfigError::Senseless("share.weight must be a number above zero".into()));
         }
@@ -81,6 +83,9 @@ impl Config {
         ] {
             bounded(key, value.into(), 1, most)?;
         }
+        bounded("uploads.max_bytes", uploads.max_bytes, 1, 1 << 30)?;
+        bounded("uploads.max_pixels", uploads.max_pixels, 1, 1 << 30)?;
+        bounded("uploads.decoders", uploads.decoders as u64, 1, 1_000)?;
         bounded("retries.attempts", whole(retries.attempts.into()), 1, 100)?;
         bounded("retries.takeovers", whole(retries.takeovers), 1, 1_000)?;
         bounded("retries.backoff_cap_seconds", retries.backoff_cap_seconds.into(), 1, DAY)
@@ -119,6 +124,18 @@ pub struct Limits {
     pub address_per_minute: u32,
     /// Credential calls of one address at once.
     pub address_burst: u32,
+}
+
+/// What pictures may be that users send.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Uploads {
+    /// Most bytes of one file.
+    pub max_bytes: u64,
+    /// Most pixels, checked before memory is taken for them.
+    pub max_pixels: u64,
+    /// Pictures that are decoded at once.
+    pub decoders: usize,
 }
 
 /// Leases, deadlines and sweeps, in seconds.

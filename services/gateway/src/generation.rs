@@ -1,9 +1,8 @@
 //! The generation as the business sees it: its states and what is known of it.
 
-use imagioo_types::{Credits, GenerationId, ImageId, Prompt, UserId};
+use imagioo_picture::{Format, Operation, Settings, Size};
+use imagioo_types::{Credits, GenerationId, ImageId, UserId, Wording};
 use time::OffsetDateTime;
-
-use crate::catalogue::{Format, Operation, Settings};
 
 /// Where a generation is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +73,9 @@ pub(crate) struct Generation {
     pub(crate) operation: Operation,
     pub(crate) settings: Settings,
     pub(crate) count: i32,
-    pub(crate) prompt: Prompt,
+    pub(crate) wording: Wording,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) parent: Option<GenerationId>,
     pub(crate) deployment: String,
     pub(crate) catalogue_version: String,
     pub(crate) price: Credits,
@@ -111,11 +112,51 @@ pub(crate) struct ContentPolicy {
     pub(crate) provider: String,
 }
 
-/// A stored and verified result.
+/// A picture that a generation starts from; stored as JSON beside it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+pub(crate) struct Input {
+    pub(crate) role: Role,
+    pub(crate) image: uuid::Uuid,
+    pub(crate) object_key: String,
+    pub(crate) format: Format,
+    pub(crate) width: i32,
+    pub(crate) height: i32,
+}
+
+impl Input {
+    /// An image in some role.
+    pub(crate) fn of(role: Role, image: &Image) -> Self {
+        Self {
+            role,
+            image: image.id.uuid(),
+            object_key: image.object_key.clone(),
+            format: image.format,
+            width: image.width,
+            height: image.height,
+        }
+    }
+
+    /// Its pixels.
+    pub(crate) fn size(&self) -> Size {
+        let side = |pixels: i32| u32::try_from(pixels).unwrap_or_default();
+        Size { width: side(self.width), height: side(self.height) }
+    }
+}
+
+/// What a picture is to a generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Role {
+    Reference,
+    Mask,
+}
+
+/// A stored and verified result, or an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Image {
     pub(crate) id: ImageId,
-    pub(crate) generation: GenerationId,
+    /// The generation that made it; nothing for an upload.
+    pub(crate) generation: Option<GenerationId>,
     pub(crate) owner: UserId,
     pub(crate) index: i32,
     pub(crate) object_key: String,

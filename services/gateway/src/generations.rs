@@ -1,8 +1,10 @@
 //! The use cases of generations: create, read, watch, cancel for users; start, renew, record, finish for workers.
 
+pub(crate) mod again;
 pub(crate) mod cancel;
 pub(crate) mod create;
 pub(crate) mod finish;
+pub(crate) mod inputs;
 pub(crate) mod leases;
 pub(crate) mod outcome;
 pub(crate) mod read;

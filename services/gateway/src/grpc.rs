@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod convert;
 pub(crate) mod generation;
 pub(crate) mod image;
+mod json;
 pub(crate) mod lease;
 pub(crate) mod model;
 pub(crate) mod resolution;

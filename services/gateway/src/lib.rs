@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use imagioo_cache::Cache;
+use imagioo_picture::Verifier;
 use imagioo_proto::generation::v1::generation_admin_service_server::GenerationAdminServiceServer;
 use imagioo_proto::generation::v1::generation_service_server::GenerationServiceServer;
 use imagioo_proto::generation::v1::hold_resolution_service_server::HoldResolutionServiceServer;
@@ -39,6 +40,7 @@ mod instruments;
 mod outbox;
 mod screening;
 mod trace;
+mod uploads;
 mod watchers;
 
 pub use config::Config;
@@ -122,6 +124,7 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
         hot: hot::Hot::new(&pool, config.timing.lease(), offers, &shutdown),
         holds: holds::Holds::new(billing.clone()),
         screen: screening::PromptScreen::Off,
+        verifier: Verifier::new(config.uploads.max_pixels, config.uploads.decoders),
         depths: dispatch::depths::Depths::default(),
         watchers: watchers::Watchers::default(),
         outbox: Arc::new(Notify::new()),

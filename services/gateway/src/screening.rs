@@ -1,6 +1,6 @@
 //! Screening: the recorded decision without which no prompt is stored or sent to a provider.
 
-use imagioo_types::{Prompt, Screened};
+use imagioo_types::{Screened, Wording};
 
 /// Decides about prompts before anything is held, stored or sent.
 #[derive(Debug, Clone, Copy)]
@@ -10,10 +10,10 @@ pub(crate) enum PromptScreen {
 }
 
 impl PromptScreen {
-    /// The prompt with the decision that allows it.
-    pub(crate) fn screen(self, prompt: Prompt) -> Screened {
+    /// The words with the decision that allows them.
+    pub(crate) fn screen(self, wording: Wording) -> Screened {
         match self {
-            Self::Off => Screened::allowed_by("off", prompt),
+            Self::Off => Screened::allowed_by("off", wording),
         }
     }
 }

@@ -64,7 +64,7 @@ pub(crate) enum ClientCommand {
     /// Show who is signed in, and where
     Whoami(whoami::Args),
     /// Create images from a text
-    Generate(generate::Args),
+    Generate(Box<generate::Args>),
     /// List your generations, newest first
     List(list::Args),
     /// Show one generation

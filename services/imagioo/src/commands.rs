@@ -30,7 +30,7 @@ pub(crate) async fn run(context: &Context, command: ClientCommand) -> Result<Exi
         ClientCommand::Login(args) => login::run(context, args).await,
         ClientCommand::Logout(args) => logout::run(context, args).await,
         ClientCommand::Whoami(args) => whoami::run(context, args).await,
-        ClientCommand::Generate(args) => generate::run(context, args).await,
+        ClientCommand::Generate(args) => generate::run(context, *args).await,
         ClientCommand::List(args) => list::run(context, args).await,
         ClientCommand::Show(args) => show::run(context, args).await,
         ClientCommand::Download(args) => download::run(context, args).await,

@@ -186,7 +186,11 @@ impl User {
         loop {
             let page = until_answered(async || {
                 let mut generations = GenerationServiceClient::new(self.channel.clone());
-                let wanted = ListGenerationsRequest { page_size: 200, page_token: page_token.clone() };
+                let wanted = ListGenerationsRequest {
+                    page_size: 200,
+                    page_token: page_token.clone(),
+                    ..Default::default()
+                };
                 Ok(generations.list_generations(self.says(wanted)?).await?.into_inner())
             })
             .await?;

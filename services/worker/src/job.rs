@@ -1,13 +1,14 @@
 //! The job: everything a worker needs for one attempt, in checked types.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use imagioo_picture::{Format, Operation, Settings, Size};
 use imagioo_storage::ObjectKey;
 use imagioo_types::{GenerationId, Screened, UserId};
 use time::OffsetDateTime;
 
-use crate::format::Format;
-use crate::provider::TaskId;
+use crate::provider::{Options, TaskId};
 
 /// The right to work on one attempt. The epoch is the fence: it grows with every takeover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,16 +28,16 @@ pub struct Job {
     pub lease: Lease,
     /// Whose images they will be.
     pub owner: UserId,
-    /// What to draw.
+    /// The words.
     pub prompt: Screened,
-    /// Width and height, such as `1024x1024`; empty for the provider's default.
-    pub size: String,
-    /// A quality the provider knows; empty for its default.
-    pub quality: String,
-    /// The wished file format.
-    pub format: Format,
-    /// The seed of the first image, where one was chosen.
-    pub seed: Option<i64>,
+    /// What is done.
+    pub operation: Operation,
+    /// How it is made.
+    pub settings: Settings,
+    /// Pictures to start from, the one to change first.
+    pub references: Vec<StoredPicture>,
+    /// White where to repaint.
+    pub mask: Option<StoredPicture>,
     /// Images wanted, at least 1.
     pub count: u32,
     /// Where to make them.
@@ -62,6 +63,21 @@ pub struct Deployment {
     pub call_timeout: Duration,
     /// What to do when nobody can say whether a call was accepted.
     pub unknown_outcome: UnknownOutcome,
+    /// Where below the account's address; empty for the adapter's usual place.
+    pub endpoint: String,
+    /// What the adapter is told besides.
+    pub options: Arc<Options>,
+}
+
+/// A picture in object storage that was verified when it was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredPicture {
+    /// Where it is.
+    pub key: ObjectKey,
+    /// What it is.
+    pub format: Format,
+    /// Its pixels.
+    pub size: Size,
 }
 
 /// What to do with a call that may or may not have been made.

@@ -12,9 +12,9 @@ mod attempt;
 mod backoff;
 mod config;
 mod consumer;
-pub mod format;
 mod heartbeat;
 mod held;
+mod inputs;
 mod instruments;
 pub mod job;
 pub mod leases;
@@ -25,7 +25,6 @@ pub mod reason;
 mod registry;
 mod results;
 mod run;
-mod verify;
 mod worker;
 
 use std::sync::Arc;

@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use imagioo_picture::Format;
 use tokio::sync::Notify;
-
-use crate::format::Format;
 
 /// Shortest time between two hints of one job: 4 a second.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(250);

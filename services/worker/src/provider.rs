@@ -1,8 +1,10 @@
 //! The provider port: what an adapter to a model provider offers, in terms no provider invented.
 
+pub mod account;
 pub mod call;
 pub mod error;
 pub mod openai;
+mod pixels;
 pub mod sketch;
 
 use std::time::Duration;
@@ -10,8 +12,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use imagioo_picture::Operation;
 
-pub use call::{Call, Size, TaskId};
+pub use call::{Call, Options, Picture, TaskId};
 pub use error::{CallError, Charged, Fate, Refusal};
 
 use crate::progress::Progress;
@@ -20,6 +23,8 @@ use crate::reason::Reason;
 /// What the worker may expect of a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
+    /// What it can do at all; a model may do less.
+    pub operations: &'static [Operation],
     /// Most images one call delivers, at least 1.
     pub images_per_call: u32,
     /// Whether a call costs money: its intent is noted before it is made.

@@ -33,6 +33,10 @@ reasons! {
     DeadlineExceeded => "DEADLINE_EXCEEDED", "the generation was not done in time";
     /// The job asks for something the provider's adapter cannot do.
     SettingUnsupported => "SETTING_UNSUPPORTED", "the provider cannot make images with these settings";
+    /// A picture that the job starts from was deleted meanwhile.
+    InputGone => "INPUT_GONE", "a picture to start from was deleted";
+    /// A picture that the job starts from cannot be turned into what the provider wants.
+    InputUnusable => "INPUT_UNUSABLE", "a picture to start from cannot be used by this provider";
     /// No credentials and address of that provider are configured here.
     ProviderNotConfigured => "PROVIDER_NOT_CONFIGURED", "the provider of this model is not configured";
     /// The provider does not accept our credentials.

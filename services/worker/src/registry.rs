@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use imagioo_runtime::http::{self, HttpConfig};
 use imagioo_types::Clock;
 
 use crate::config::{Config, Misconfigured, Mistake, ProviderConfig};
 use crate::provider::Provider;
-use crate::provider::openai::{OpenAi, OpenAiConfig};
+use crate::provider::account::Account;
+use crate::provider::openai::OpenAi;
 use crate::provider::sketch::Sketch;
-
-/// Seconds after which the client gives up by itself. A job's own limits are shorter; a model may be silent for minutes.
-const CLIENT_PATIENCE: u64 = 3600;
 
 /// Providers by the name that a deployment gives.
 #[derive(Clone, Default)]
@@ -29,10 +26,8 @@ impl Registry {
         for (name, provider) in &config.providers {
             let built: Result<Arc<dyn Provider>, _> = match provider {
                 ProviderConfig::Sketch(sketch) => Ok(Arc::new(Sketch::new(sketch.clone()))),
-                ProviderConfig::Openai(openai) => client(openai).map(|client| {
-                    let limits = config.results.clone();
-                    Arc::new(OpenAi::new(openai.clone(), client, limits, Arc::clone(clock))) as _
-                }),
+                ProviderConfig::Openai(openai) => Account::open(openai.account(), &config.results, clock)
+                    .map(|account| Arc::new(OpenAi::new(openai.clone(), account)) as _),
             };
             match built {
                 Ok(provider) => registry = registry.with(name, provider),
@@ -52,13 +47,4 @@ impl Registry {
     pub(crate) fn get(&self, name: &str) -> Option<&dyn Provider> {
         self.0.get(name).map(AsRef::as_ref)
     }
-}
-
-fn client(config: &OpenAiConfig) -> Result<reqwest::Client, http::HttpError> {
-    http::client(&HttpConfig {
-        trusted_hosts: config.private_hosts(),
-        read_timeout_seconds: CLIENT_PATIENCE,
-        total_timeout_seconds: CLIENT_PATIENCE,
-        ..HttpConfig::default()
-    })
 }

@@ -6,16 +6,15 @@ use bytes::{Bytes, BytesMut};
 use fail::fail_point;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use imagioo_picture::{Format, Unusable, Verified, Verifier};
 use imagioo_storage::{ObjectKey, Storage, StorageError};
 use serde::Deserialize;
 use tokio::time::timeout;
 
 use crate::backoff::Backoff;
-use crate::format::Format;
 use crate::instruments;
 use crate::provider::{CallError, Charged, ProviderImage};
 use crate::reason::Reason;
-use crate::verify::{Unusable, Verified, Verifier};
 
 /// What a result may be and cost.
 #[derive(Debug, Clone, Deserialize)]

@@ -41,6 +41,12 @@ codes! {
     InvalidArgument, "INVALID_ARGUMENT", InvalidArgument, BAD_REQUEST;
     /// The catalogue has no such model.
     ModelUnknown, "MODEL_UNKNOWN", InvalidArgument, BAD_REQUEST;
+    /// The model is past its sunset; the answer names its successor.
+    ModelSunset, "MODEL_SUNSET", FailedPrecondition, GONE;
+    /// A picture that was sent is none that can be kept or used.
+    ImageUnusable, "IMAGE_UNUSABLE", InvalidArgument, BAD_REQUEST;
+    /// More bytes than may be sent.
+    TooLarge, "TOO_LARGE", InvalidArgument, PAYLOAD_TOO_LARGE;
     /// The model cannot do what a setting asks.
     SettingUnsupported, "SETTING_UNSUPPORTED", InvalidArgument, BAD_REQUEST;
     /// The price is above the caller's `max_credits`.

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use imagioo_types::{GenerationId, UserId};
+use imagioo_types::{GenerationId, ImageId, UserId};
 use object_store::path::Path;
 
 /// A text that is not the key of an object.
@@ -13,17 +13,21 @@ pub struct InvalidKey {
     pub found: String,
 }
 
-/// The name of one object: `owner/generation/attempt/epoch/index` of an image or
-/// `owner/generation/attempt/manifest`.
+/// The name of one object: `owner/generation/attempt/epoch/index` of a result, `owner/generation/attempt/manifest`, or
+/// `owner/uploads/image`.
 ///
 /// There is one spelling of each key, and only [`Display`](fmt::Display) and [`FromStr`] make texts of keys
 /// and keys of texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey {
     owner: UserId,
-    generation: GenerationId,
-    attempt: u32,
-    content: Content,
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Place {
+    Attempt { generation: GenerationId, attempt: u32, content: Content },
+    Upload(ImageId),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,16 +37,28 @@ enum Content {
 }
 
 impl ObjectKey {
-    /// The key of one image. The epoch keeps two holders of one lease apart.
+    /// What stands in the place of a generation in the key of an upload.
+    const UPLOADS: &'static str = "uploads";
+
+    /// The key of one result. The epoch keeps two holders of one lease apart.
     #[must_use]
     pub fn image(owner: UserId, generation: GenerationId, attempt: u32, epoch: u64, index: u32) -> Self {
-        Self { owner, generation, attempt, content: Content::Image { epoch, index } }
+        Self {
+            owner,
+            place: Place::Attempt { generation, attempt, content: Content::Image { epoch, index } },
+        }
     }
 
     /// The key of the manifest of an attempt. It has no epoch: there is one manifest, whoever writes it.
     #[must_use]
     pub fn manifest(owner: UserId, generation: GenerationId, attempt: u32) -> Self {
-        Self { owner, generation, attempt, content: Content::Manifest }
+        Self { owner, place: Place::Attempt { generation, attempt, content: Content::Manifest } }
+    }
+
+    /// The key of a picture that its owner brought along.
+    #[must_use]
+    pub fn upload(owner: UserId, image: ImageId) -> Self {
+        Self { owner, place: Place::Upload(image) }
     }
 
     /// Who owns the object.
@@ -51,22 +67,19 @@ impl ObjectKey {
         self.owner
     }
 
-    /// The generation it belongs to.
+    /// The generation and the attempt that made it; nothing for an upload.
     #[must_use]
-    pub fn generation(&self) -> GenerationId {
-        self.generation
-    }
-
-    /// The attempt that made it.
-    #[must_use]
-    pub fn attempt(&self) -> u32 {
-        self.attempt
+    pub fn attempt(&self) -> Option<(GenerationId, u32)> {
+        match self.place {
+            Place::Attempt { generation, attempt, .. } => Some((generation, attempt)),
+            Place::Upload(_) => None,
+        }
     }
 
     /// Whether it is a manifest rather than an image.
     #[must_use]
     pub fn is_manifest(&self) -> bool {
-        self.content == Content::Manifest
+        matches!(self.place, Place::Attempt { content: Content::Manifest, .. })
     }
 
     pub(crate) fn path(&self) -> Path {
@@ -77,23 +90,35 @@ impl ObjectKey {
     fn read(text: &str) -> Option<Self> {
         let mut parts = text.split('/');
         let owner = parts.next()?.parse().ok()?;
-        let generation = parts.next()?.parse().ok()?;
-        let attempt = parts.next()?.parse().ok()?;
-        let content = match (parts.next()?, parts.next()) {
-            ("manifest", None) => Content::Manifest,
-            (epoch, Some(index)) => Content::Image { epoch: epoch.parse().ok()?, index: index.parse().ok()? },
-            _ => return None,
+        let place = match parts.next()? {
+            Self::UPLOADS => Place::Upload(parts.next()?.parse().ok()?),
+            generation => Place::Attempt {
+                generation: generation.parse().ok()?,
+                attempt: parts.next()?.parse().ok()?,
+                content: match (parts.next()?, parts.next()) {
+                    ("manifest", None) => Content::Manifest,
+                    (epoch, Some(index)) => {
+                        Content::Image { epoch: epoch.parse().ok()?, index: index.parse().ok()? }
+                    }
+                    _ => return None,
+                },
+            },
         };
-        parts.next().is_none().then_some(Self { owner, generation, attempt, content })
+        parts.next().is_none().then_some(Self { owner, place })
     }
 }
 
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { owner, generation, attempt, content } = self;
-        match content {
-            Content::Image { epoch, index } => write!(f, "{owner}/{generation}/{attempt}/{epoch}/{index}"),
-            Content::Manifest => write!(f, "{owner}/{generation}/{attempt}/manifest"),
+        let owner = self.owner;
+        match self.place {
+            Place::Attempt { generation, attempt, content: Content::Image { epoch, index } } => {
+                write!(f, "{owner}/{generation}/{attempt}/{epoch}/{index}")
+            }
+            Place::Attempt { generation, attempt, content: Content::Manifest } => {
+                write!(f, "{owner}/{generation}/{attempt}/manifest")
+            }
+            Place::Upload(image) => write!(f, "{owner}/{}/{image}", Self::UPLOADS),
         }
     }
 }
@@ -146,7 +171,8 @@ mod tests {
     fn a_key_reads_back_as_itself() {
         let image = ObjectKey::image(owner(), GenerationId::generate(), 2, u64::MAX, 7);
         let manifest = ObjectKey::manifest(owner(), GenerationId::generate(), 1);
-        for key in [image, manifest] {
+        let upload = ObjectKey::upload(owner(), ImageId::generate());
+        for key in [image, manifest, upload] {
             assert_eq!(key.to_string().parse(), Ok(key));
         }
         assert!(manifest.is_manifest() && !image.is_manifest());
@@ -159,6 +185,8 @@ mod tests {
         assert_eq!(image.to_string(), format!("{owner}/{generation}/1/3/0"));
         let manifest = ObjectKey::manifest(owner, generation, 1);
         assert_eq!(manifest.to_string(), format!("{owner}/{generation}/1/manifest"));
+        let upload = ImageId::generate();
+        assert_eq!(ObjectKey::upload(owner, upload).to_string(), format!("{owner}/uploads/{upload}"));
     }
 
     #[test]
@@ -182,6 +210,9 @@ mod tests {
             format!("{stem}/1/Manifest"),
             format!("../{stem}/1/manifest"),
             format!("{generation}/{owner}/1/manifest"),
+            format!("{owner}/uploads"),
+            format!("{owner}/uploads/{generation}"),
+            format!("{owner}/uploads/{}/0", ImageId::generate()),
             format!("{stem}/1/1/0\0"),
         ];
         for text in wrong {

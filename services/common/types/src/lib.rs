@@ -11,5 +11,5 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use credits::{Credits, CreditsOverflow};
 pub use id::{ApiKeyId, GenerationId, ImageId, InvalidName, SessionId, UserId};
 pub use identity::{Credential, Identity};
-pub use prompt::{InvalidPrompt, NotAllowed, Prompt, Screened};
+pub use prompt::{InvalidPrompt, NotAllowed, Prompt, Screened, Wording};
 pub use service::ServiceName;

@@ -1,4 +1,4 @@
-//! Prompts, and the proof that one was screened before anything else may happen to it.
+//! Prompts, and the proof that they were screened before anything else may happen to them.
 
 use std::fmt;
 
@@ -42,6 +42,18 @@ impl Prompt {
         Ok(Self(text))
     }
 
+    /// The same, where the text may be missing.
+    ///
+    /// # Errors
+    /// [`InvalidPrompt`], but never that it is empty.
+    pub fn parse_optional(text: String) -> Result<Option<Self>, InvalidPrompt> {
+        match Self::parse(text) {
+            Ok(prompt) => Ok(Some(prompt)),
+            Err(InvalidPrompt::Empty) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -55,14 +67,51 @@ impl fmt::Debug for Prompt {
     }
 }
 
-/// A prompt with a recorded decision that allows it. Nothing else may be stored as a generation or sent to a provider.
+/// Every text of a request. Some operations, such as an upscale, need none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wording {
+    /// What to draw.
+    pub prompt: Option<Prompt>,
+    /// What not to draw.
+    pub negative: Option<Prompt>,
+}
+
+impl Wording {
+    /// Words that are a prompt alone.
+    #[must_use]
+    pub fn of(prompt: Prompt) -> Self {
+        Self { prompt: Some(prompt), negative: None }
+    }
+
+    /// Words as they are stored and sent: a missing text is empty.
+    ///
+    /// # Errors
+    /// [`InvalidPrompt`] of the first text that is none.
+    pub fn from_texts(prompt: String, negative: String) -> Result<Self, InvalidPrompt> {
+        Ok(Self { prompt: Prompt::parse_optional(prompt)?, negative: Prompt::parse_optional(negative)? })
+    }
+
+    /// The prompt; empty when there is none.
+    #[must_use]
+    pub fn prompt_text(&self) -> &str {
+        self.prompt.as_ref().map_or("", Prompt::as_str)
+    }
+
+    /// The negative prompt; empty when there is none.
+    #[must_use]
+    pub fn negative_text(&self) -> &str {
+        self.negative.as_ref().map_or("", Prompt::as_str)
+    }
+}
+
+/// Words with a recorded decision that allows them. Nothing else may be stored as a generation or sent to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Screened {
-    prompt: Prompt,
+    wording: Wording,
     decision: String,
 }
 
-/// A recorded decision that does not allow the prompt.
+/// A recorded decision that does not allow the words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the recorded screening decision is not an allow")]
 pub struct NotAllowed;
@@ -71,30 +120,30 @@ impl Screened {
     /// Every allowing decision starts with this word; what follows a colon names who decided.
     const ALLOW: &'static str = "allow";
 
-    /// A prompt that `screen` (such as `off`) has just allowed.
+    /// Words that `screen` (such as `off`) has just allowed.
     #[must_use]
-    pub fn allowed_by(screen: &str, prompt: Prompt) -> Self {
-        Self { prompt, decision: format!("{}:{screen}", Self::ALLOW) }
+    pub fn allowed_by(screen: &str, wording: Wording) -> Self {
+        Self { wording, decision: format!("{}:{screen}", Self::ALLOW) }
     }
 
-    /// A prompt with the decision that was stored beside it.
+    /// Words with the decision that was stored beside them.
     ///
     /// # Errors
     /// [`NotAllowed`] unless the decision is an allow.
-    pub fn from_stored(prompt: Prompt, decision: String) -> Result<Self, NotAllowed> {
+    pub fn from_stored(wording: Wording, decision: String) -> Result<Self, NotAllowed> {
         match decision.split(':').next() {
-            Some(Self::ALLOW) => Ok(Self { prompt, decision }),
+            Some(Self::ALLOW) => Ok(Self { wording, decision }),
             _ => Err(NotAllowed),
         }
     }
 
-    /// The prompt.
+    /// The words.
     #[must_use]
-    pub fn prompt(&self) -> &Prompt {
-        &self.prompt
+    pub fn wording(&self) -> &Wording {
+        &self.wording
     }
 
-    /// The decision to store beside it.
+    /// The decision to store beside them.
     #[must_use]
     pub fn decision(&self) -> &str {
         &self.decision
@@ -116,18 +165,27 @@ mod tests {
     }
 
     #[test]
-    fn only_a_stored_allow_makes_a_screened_prompt() {
-        let prompt = Prompt::parse("a fox".to_owned()).expect("valid prompt");
-        let screened = Screened::allowed_by("off", prompt.clone());
-        let stored = Screened::from_stored(prompt.clone(), screened.decision().to_owned());
-        assert_eq!(stored, Ok(screened));
-        assert_eq!(Screened::from_stored(prompt.clone(), "deny:lists".to_owned()), Err(NotAllowed));
-        assert_eq!(Screened::from_stored(prompt, String::new()), Err(NotAllowed));
+    fn a_missing_text_is_empty_and_a_wrong_one_stays_wrong() {
+        let words = |prompt: &str, negative: &str| Wording::from_texts(prompt.into(), negative.into());
+        let found = words("a fox", " ").expect("valid words");
+        assert_eq!((found.prompt_text(), found.negative_text()), ("a fox", ""));
+        assert_eq!(words("", "").expect("no words"), Wording::default());
+        assert_eq!(words("a fox", "b\u{7}"), Err(InvalidPrompt::ControlCharacter));
     }
 
     #[test]
-    fn debug_output_does_not_show_the_text() {
-        let prompt = Prompt::parse("canary".to_owned()).expect("valid prompt");
-        assert!(!format!("{:?}", Screened::allowed_by("off", prompt)).contains("canary"));
+    fn only_a_stored_allow_makes_screened_words() {
+        let words = Wording::of(Prompt::parse("a fox".to_owned()).expect("valid prompt"));
+        let screened = Screened::allowed_by("off", words.clone());
+        let stored = Screened::from_stored(words.clone(), screened.decision().to_owned());
+        assert_eq!(stored, Ok(screened));
+        assert_eq!(Screened::from_stored(words.clone(), "deny:lists".to_owned()), Err(NotAllowed));
+        assert_eq!(Screened::from_stored(words, String::new()), Err(NotAllowed));
+    }
+
+    #[test]
+    fn debug_output_does_not_show_the_texts() {
+        let words = Wording::from_texts("canary".into(), "canary".into()).expect("valid words");
+        assert!(!format!("{:?}", Screened::allowed_by("off", words)).contains("canary"));
     }
 }

@@ -1,22 +1,23 @@
 //! What a caller asks of a model, checked against what the model can do, and priced.
 
+use imagioo_picture::{Format, Operation, Settings, Size};
 use imagioo_types::{Credits, CreditsOverflow};
 
-use super::{Format, Model, Operation, Settings};
+use super::{Bounds, CustomSize, Model};
 
-/// A request before it is checked; empty and absent mean the model's default.
+/// A request before it is checked; absent means the model's default.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Asked {
     pub(crate) operation: Option<Operation>,
-    pub(crate) size: String,
-    pub(crate) quality: String,
-    pub(crate) format: Option<Format>,
-    pub(crate) seed: Option<i64>,
+    pub(crate) settings: Settings,
+    pub(crate) negative_prompt: bool,
     pub(crate) count: i32,
+    pub(crate) references: usize,
+    pub(crate) mask: bool,
 }
 
 /// A request that the model can serve, and its price.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Priced {
     pub(crate) operation: Operation,
     pub(crate) settings: Settings,
@@ -28,93 +29,263 @@ pub(crate) struct Priced {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unsupported(pub(crate) Vec<(&'static str, String)>);
 
+impl Asked {
+    /// What is to be done, if the request does not say: found from what it brings along.
+    pub(crate) fn operation(&self) -> Operation {
+        self.operation.unwrap_or(match (self.references, self.mask, self.settings.margins) {
+            (_, true, _) => Operation::Inpaint,
+            (_, _, Some(_)) => Operation::Outpaint,
+            (0, ..) => Operation::TextToImage,
+            _ => Operation::ImageToImage,
+        })
+    }
+}
+
+/// Gathers what is wrong with a request.
+struct Check<'a> {
+    model: &'a Model,
+    operation: Operation,
+    problems: Vec<(&'static str, String)>,
+}
+
 impl Model {
     /// Checks a request, fills in defaults and prices it.
     pub(crate) fn price(&self, asked: &Asked) -> Result<Priced, Unsupported> {
-        let mut problems = Vec::new();
-        let operation = asked.operation.unwrap_or(Operation::TextToImage);
-        if !self.operations.contains(&operation) {
-            problems.push(("operation", format!("{} cannot do this", self.name())));
-        }
-        let size = choose("settings.size", &asked.size, &self.sizes, &mut problems);
-        let quality = choose("settings.quality", &asked.quality, &self.qualities, &mut problems);
-        let format = asked.format.or(self.formats.first().copied()).unwrap_or(Format::Png);
-        if !self.formats.contains(&format) {
-            let formats: Vec<_> = self.formats.iter().map(|format| format.as_str()).collect();
-            problems.push(("settings.format", format!("must be one of {}", formats.join(", "))));
-        }
-        if asked.seed.is_some() && !self.seed {
-            problems.push(("settings.seed", format!("{} takes no seed: leave it out", self.name())));
-        }
+        let operation = asked.operation();
+        let mut check = Check { model: self, operation, problems: Vec::new() };
+        check.pictures(asked);
+        let settings = check.settings(asked);
         let count = if asked.count == 0 { 1 } else { asked.count };
-        if !(1..=self.max_count).contains(&count) {
-            problems.push(("count", format!("must be 1 to {}", self.max_count)));
+        check.unless((1..=self.max_count).contains(&count), "count", || {
+            format!("must be 1 to {}", self.max_count)
+        });
+        if !check.problems.is_empty() {
+            return Err(Unsupported(check.problems));
         }
-        let price = self.unit_price(quality.as_deref()).times(i64::from(count));
-        match (price, size) {
-            (Ok(price), Some(size)) if problems.is_empty() => {
-                let settings = Settings { size, quality, format, seed: asked.seed };
-                Ok(Priced { operation, settings, count, price })
-            }
-            (Err(CreditsOverflow), _) => Err(Unsupported(vec![("count", "costs too much".to_owned())])),
-            _ => Err(Unsupported(problems)),
-        }
+        let price = self.unit_price(operation, &settings).times(i64::from(count));
+        let price =
+            price.map_err(|CreditsOverflow| Unsupported(vec![("count", "costs too much".to_owned())]))?;
+        Ok(Priced { operation, settings, count, price })
     }
 
-    fn unit_price(&self, quality: Option<&str>) -> Credits {
-        let special = self.quality_prices.iter().find(|(name, _)| Some(name.as_str()) == quality);
-        special.map_or(self.price, |(_, price)| *price)
+    /// Credits for one image with every default.
+    pub(crate) fn base_price(&self) -> Credits {
+        let operation = self.operations.first().copied().unwrap_or(Operation::TextToImage);
+        let settings = Settings {
+            size: self.sizes.first().copied(),
+            quality: self.qualities.first().cloned(),
+            resolution: self.resolutions.first().cloned(),
+            ..Settings::default()
+        };
+        self.unit_price(operation, &settings)
+    }
+
+    fn unit_price(&self, operation: Operation, settings: &Settings) -> Credits {
+        let pixels = settings.size.map(Size::pixels);
+        let rule = self.prices.iter().find(|rule| rule.fits(operation, settings, pixels));
+        rule.or(self.prices.last()).map_or(Credits::ZERO, |rule| rule.credits)
     }
 }
 
-/// The asked value if the model has it, the default if nothing was asked.
-fn choose(
-    field: &'static str,
-    asked: &str,
-    offered: &[String],
-    problems: &mut Vec<(&'static str, String)>,
-) -> Option<String> {
-    if asked.is_empty() {
-        return offered.first().cloned();
+impl Check<'_> {
+    fn wrong(&mut self, field: &'static str, what: impl Into<String>) {
+        self.problems.push((field, what.into()));
     }
-    if offered.iter().any(|offer| offer == asked) {
-        return Some(asked.to_owned());
+
+    fn unless(&mut self, is_right: bool, field: &'static str, what: impl FnOnce() -> String) {
+        if !is_right {
+            self.problems.push((field, what()));
+        }
     }
-    problems.push((
-        field,
-        if offered.is_empty() {
-            "the model has no such setting: leave it out".to_owned()
-        } else {
-            format!("must be one of {}", offered.join(", "))
-        },
-    ));
-    None
+
+    /// Whether the pictures suit the operation, and the operation the model.
+    fn pictures(&mut self, asked: &Asked) {
+        let (model, operation) = (self.model, self.operation);
+        if !model.operations.contains(&operation) {
+            let able: Vec<_> = model.operations.iter().map(|operation| operation.as_str()).collect();
+            self.wrong(
+                "operation",
+                format!("{} cannot do {}; it can do {}", model.name(), operation.as_str(), able.join(", ")),
+            );
+            return;
+        }
+        let most = if operation.takes_several() { model.max_references as usize } else { 1 };
+        match (operation.needs_reference(), asked.references) {
+            (true, 0) => {
+                self.wrong("references", format!("{} needs a picture to start from", operation.as_str()))
+            }
+            (true, found) if found > most => self.wrong("references", format!("must be at most {most}")),
+            (false, 1..) => self.wrong("references", "text_to_image takes none: ask for image_to_image"),
+            _ => {}
+        }
+        match (operation, asked.mask) {
+            (Operation::Inpaint, false) => self.wrong("mask", "inpaint needs a mask: white where to repaint"),
+            (Operation::Inpaint, true) | (_, false) => {}
+            (_, true) => self.wrong("mask", "only inpaint takes a mask"),
+        }
+        let margins = asked.settings.margins.is_some_and(|margins| !margins.is_empty());
+        match (operation, margins) {
+            (Operation::Outpaint, false) => {
+                self.wrong("settings.margins", "outpaint needs pixels to add on at least one side");
+            }
+            (Operation::Outpaint, true) | (_, false) => {}
+            (_, true) => self.wrong("settings.margins", "only outpaint takes margins"),
+        }
+    }
+
+    /// The settings with defaults filled in.
+    fn settings(&mut self, asked: &Asked) -> Settings {
+        let (model, wish) = (self.model, &asked.settings);
+        self.size(wish);
+        let fresh = self.operation == Operation::TextToImage;
+        let quality = self.choose("settings.quality", wish.quality.as_ref(), &model.qualities);
+        let resolution = self.choose("settings.resolution", wish.resolution.as_ref(), &model.resolutions);
+        let aspect_ratio =
+            self.choose("settings.aspect_ratio", wish.aspect_ratio.as_ref(), &model.aspect_ratios);
+        let size = wish.size.or_else(|| {
+            model.sizes.first().copied().filter(|_| fresh && aspect_ratio.is_none() && resolution.is_none())
+        });
+        let format = self.format(wish);
+        let factor = self.factor(wish);
+        self.flag("settings.seed", wish.seed.is_some(), model.seed);
+        self.flag("settings.negative_prompt", asked.negative_prompt, model.negative_prompt);
+        self.flag("settings.compression", wish.compression.is_some(), model.compression);
+        self.unless(wish.compression.is_none() || format != Format::Png, "settings.compression", || {
+            "png has none: ask for jpeg or webp".to_owned()
+        });
+        self.bounds("settings.guidance", wish.guidance, model.guidance);
+        self.bounds("settings.steps", wish.steps.map(f64::from), model.steps);
+        self.bounds("settings.strength", wish.strength, model.strength);
+        Settings {
+            size,
+            aspect_ratio: aspect_ratio.filter(|_| size.is_none() && (fresh || wish.aspect_ratio.is_some())),
+            resolution: resolution.filter(|_| size.is_none() && !self.operation.keeps_size()),
+            quality,
+            format: Some(format),
+            upscale_factor: factor,
+            ..wish.clone()
+        }
+    }
+
+    fn size(&mut self, wish: &Settings) {
+        let (model, operation) = (self.model, self.operation);
+        if operation.keeps_size()
+            && (wish.size.is_some() || wish.aspect_ratio.is_some() || wish.resolution.is_some())
+        {
+            let what = format!("the size of {} follows from the picture: leave it out", operation.as_str());
+            return self.wrong("settings.size", what);
+        }
+        let Some(size) = wish.size else { return };
+        if wish.aspect_ratio.is_some() || wish.resolution.is_some() {
+            self.wrong("settings.size", "give either a size or an aspect ratio and resolution");
+        }
+        let fits = model.sizes.contains(&size) || model.custom_size.is_some_and(|custom| custom.allows(size));
+        if !fits {
+            let sizes: Vec<_> = model.sizes.iter().map(ToString::to_string).collect();
+            let what = match (sizes.is_empty(), model.custom_size) {
+                (true, None) => "the model has no such setting: leave it out".to_owned(),
+                (false, None) => format!("must be one of {}", sizes.join(", ")),
+                (_, Some(custom)) => custom.to_string(),
+            };
+            self.wrong("settings.size", what);
+        }
+    }
+
+    fn format(&mut self, wish: &Settings) -> Format {
+        use imagioo_picture::Background;
+
+        let model = self.model;
+        let clear =
+            wish.background == Some(Background::Transparent) || self.operation == Operation::RemoveBackground;
+        let fitting = model.formats.iter().copied().find(|format| !clear || format.has_alpha());
+        let format = wish.format.or(fitting).unwrap_or(Format::Png);
+        if !model.formats.contains(&format) {
+            let formats: Vec<_> = model.formats.iter().map(|format| format.as_str()).collect();
+            self.wrong("settings.format", format!("must be one of {}", formats.join(", ")));
+        } else if clear && !format.has_alpha() {
+            self.wrong("settings.format", "jpeg cannot be transparent: ask for png or webp");
+        }
+        if let Some(background) = wish.background
+            && !model.backgrounds.contains(&background)
+        {
+            let known: Vec<_> = model.backgrounds.iter().map(|background| background.as_str()).collect();
+            self.wrong("settings.background", one_of(&known));
+        }
+        format
+    }
+
+    fn factor(&mut self, wish: &Settings) -> Option<u32> {
+        let factors = &self.model.upscale_factors;
+        if self.operation != Operation::Upscale {
+            self.unless(wish.upscale_factor.is_none(), "settings.upscale_factor", || {
+                "only upscale takes a factor".to_owned()
+            });
+            return None;
+        }
+        let factor = wish.upscale_factor.or(factors.first().copied());
+        if factor.is_some_and(|factor| !factors.contains(&factor)) {
+            let known: Vec<_> = factors.iter().map(ToString::to_string).collect();
+            self.wrong("settings.upscale_factor", format!("must be one of {}", known.join(", ")));
+        }
+        factor
+    }
+
+    /// The asked value if the model has it, the default if nothing was asked.
+    fn choose(&mut self, field: &'static str, asked: Option<&String>, offered: &[String]) -> Option<String> {
+        let Some(asked) = asked else { return offered.first().cloned() };
+        self.unless(offered.contains(asked), field, || {
+            one_of(&offered.iter().map(String::as_str).collect::<Vec<_>>())
+        });
+        Some(asked.clone())
+    }
+
+    fn flag(&mut self, field: &'static str, is_asked: bool, is_known: bool) {
+        let name = self.model.name();
+        self.unless(!is_asked || is_known, field, || format!("{name} has no such setting: leave it out"));
+    }
+
+    fn bounds(&mut self, field: &'static str, asked: Option<f64>, bounds: Option<Bounds>) {
+        match (asked, bounds) {
+            (Some(_), None) => self.flag(field, true, false),
+            (Some(value), Some(bounds)) => {
+                self.unless(bounds.contain(value), field, || {
+                    format!("must be {} to {}", bounds.min, bounds.max)
+                });
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+fn one_of(known: &[&str]) -> String {
+    if known.is_empty() {
+        "the model has no such setting: leave it out".to_owned()
+    } else {
+        format!("must be one of {}", known.join(", "))
+    }
+}
+
+impl CustomSize {
+    pub(crate) fn allows(&self, size: Size) -> bool {
+        let (longer, shorter) = (size.width.max(size.height), size.width.min(size.height));
+        size.width.is_multiple_of(self.multiple_of)
+            && size.height.is_multiple_of(self.multiple_of)
+            && (self.min_pixels..=self.max_pixels).contains(&size.pixels())
+            && longer <= self.max_side
+            && f64::from(longer) <= self.max_ratio * f64::from(shorter)
+    }
+}
+
+impl std::fmt::Display for CustomSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { multiple_of, min_pixels, max_pixels, max_side, max_ratio } = self;
+        write!(
+            f,
+            "width and height must be multiples of {multiple_of} up to {max_side}, {min_pixels} to {max_pixels} pixels \
+             in all, the longer side at most {max_ratio} times the shorter"
+        )
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::Catalogue;
-    use super::*;
-
-    const CATALOGUE: &str = include_str!("../../../../deploy/config/catalogue.toml");
-
-    #[test]
-    fn defaults_are_filled_in_and_every_image_is_priced() {
-        let catalogue = Catalogue::parse(CATALOGUE).expect("valid");
-        let model = catalogue.model("models/sketch").expect("shipped");
-        let priced = model.price(&Asked { count: 3, ..Asked::default() }).expect("supported");
-        assert_eq!(priced.settings.size, "1024x1024");
-        assert_eq!(priced.price, Credits::new(3));
-    }
-
-    #[test]
-    fn each_unsupported_field_is_named_with_what_would_do() {
-        let catalogue = Catalogue::parse(CATALOGUE).expect("valid");
-        let model = catalogue.model("models/sketch").expect("shipped");
-        let asked = Asked { size: "7x7".into(), quality: "high".into(), count: 5, ..Asked::default() };
-        let Unsupported(problems) = model.price(&asked).expect_err("three problems");
-        let fields: Vec<_> = problems.iter().map(|(field, _)| *field).collect();
-        assert_eq!(fields, ["settings.size", "settings.quality", "count"]);
-        assert!(problems[0].1.contains("1024x1024"));
-    }
-}
+mod tests;

@@ -1,14 +1,14 @@
 //! `generation.generations`: look-ups. The statements that change rows are in the modules beneath.
 
-use imagioo_types::{Credits, GenerationId, Prompt, UserId};
+use imagioo_picture::{Operation, Settings};
+use imagioo_types::{Credits, GenerationId, UserId, Wording};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::broken;
-use crate::catalogue::{Operation, Settings};
-use crate::generation::{Failure, Generation, State};
+use crate::generation::{Failure, Generation, Input, State};
 
 pub(crate) mod cancel;
 pub(crate) mod insert;
@@ -31,6 +31,9 @@ struct Row {
     settings: Json<Settings>,
     count: i32,
     prompt: String,
+    negative_prompt: String,
+    inputs: Json<Vec<Input>>,
+    parent: Option<Uuid>,
     deployment: String,
     catalogue_version: String,
     price: i64,
@@ -59,7 +62,9 @@ impl TryFrom<Row> for Generation {
             operation: Operation::parse(&row.operation).ok_or_else(|| broken(row.operation))?,
             settings: row.settings.0,
             count: row.count,
-            prompt: Prompt::parse(row.prompt).map_err(broken)?,
+            wording: Wording::from_texts(row.prompt, row.negative_prompt).map_err(broken)?,
+            inputs: row.inputs.0,
+            parent: row.parent.map(GenerationId::from_uuid),
             deployment: row.deployment,
             catalogue_version: row.catalogue_version,
             price: Credits::new(row.price),
@@ -81,8 +86,8 @@ macro_rules! select {
         sqlx::query_as!(
             Row,
             r#"select id, owner, request_id, body_hash, state, version, model, operation,
-                      settings as "settings: Json<Settings>", count, prompt, deployment, catalogue_version, price,
-                      charge, attempt, failure as "failure: Json<Failure>", cancel_requested_at, deadline, created_at,
+                      settings as "settings: Json<Settings>", count, prompt, negative_prompt,
+                      inputs as "inputs: Json<Vec<Input>>", parent, deployment, catalogue_version, price, charge, attempt, failure as "failure: Json<Failure>", cancel_requested_at, deadline, created_at,
                       started_at, ended_at
                from generation.generations "# + $rest,
             $($argument),+
@@ -139,6 +144,47 @@ pub(crate) async fn list(
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(Generation::try_from).collect()
+}
+
+/// The first of its kind and the owner's generations derived from it, older than `before`, newest first.
+pub(crate) async fn list_versions(
+    conn: &mut PgConnection,
+    owner: UserId,
+    root: GenerationId,
+    (before, limit): (Option<GenerationId>, i64),
+) -> Result<Vec<Generation>, sqlx::Error> {
+    let rows = select!(
+        r#"where id in (
+               select $2::uuid union all select id from generation.generations where owner = $1 and root = $2
+           )
+             and owner = $1 and state <> 'void' and ($3::uuid is null or id < $3)
+           order by id desc
+           limit $4"#,
+        owner.uuid(),
+        root.uuid(),
+        before.map(GenerationId::uuid),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Generation::try_from).collect()
+}
+
+/// The first of the kind of the owner's generation.
+pub(crate) async fn find_root(
+    conn: &mut PgConnection,
+    owner: UserId,
+    id: GenerationId,
+) -> Result<Option<GenerationId>, sqlx::Error> {
+    let root = sqlx::query_scalar!(
+        r#"select coalesce(root, id) as "root!" from generation.generations
+           where id = $1 and owner = $2 and state <> 'void'"#,
+        id.uuid(),
+        owner.uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(root.map(GenerationId::from_uuid))
 }
 
 /// Generations without an outcome.

@@ -1,17 +1,17 @@
 //! `generation.images`: delivered results.
 
+use imagioo_picture::Format;
 use imagioo_types::{GenerationId, ImageId, UserId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::broken;
-use crate::catalogue::Format;
 use crate::generation::Image;
 
 struct Row {
     id: Uuid,
-    generation: Uuid,
+    generation: Option<Uuid>,
     owner: Uuid,
     index: i32,
     object_key: String,
@@ -30,7 +30,7 @@ impl TryFrom<Row> for Image {
     fn try_from(row: Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: ImageId::from_uuid(row.id),
-            generation: GenerationId::from_uuid(row.generation),
+            generation: row.generation.map(GenerationId::from_uuid),
             owner: UserId::from_uuid(row.owner),
             index: row.index,
             object_key: row.object_key,
@@ -97,6 +97,41 @@ pub(crate) async fn list_of(
         .fetch_all(conn)
         .await?;
     rows.into_iter().map(Image::try_from).collect()
+}
+
+/// Keeps an upload, unless its owner has the same file already; answers the kept image.
+pub(crate) async fn insert_upload(conn: &mut PgConnection, image: &Image) -> Result<Image, sqlx::Error> {
+    sqlx::query!(
+        r#"insert into generation.images
+               (id, generation, owner, index, object_key, format, width, height, size_bytes, sha256, created_at, origin)
+           values ($1, null, $2, 0, $3, $4, $5, $6, $7, $8, $9, 'upload')
+           on conflict (owner, sha256) where origin = 'upload' do nothing"#,
+        image.id.uuid(),
+        image.owner.uuid(),
+        image.object_key,
+        image.format.as_str(),
+        image.width,
+        image.height,
+        image.size_bytes,
+        image.sha256,
+        image.created_at,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let kept = find_upload(conn, image.owner, &image.sha256).await?;
+    kept.ok_or(sqlx::Error::RowNotFound)
+}
+
+/// The owner's upload of the file with this hash.
+pub(crate) async fn find_upload(
+    conn: &mut PgConnection,
+    owner: UserId,
+    sha256: &[u8],
+) -> Result<Option<Image>, sqlx::Error> {
+    let row = select!(r#"where owner = $1 and sha256 = $2 and origin = 'upload'"#, owner.uuid(), sha256)
+        .fetch_optional(conn)
+        .await?;
+    row.map(Image::try_from).transpose()
 }
 
 /// Which of these object keys an image names.

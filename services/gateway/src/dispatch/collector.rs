@@ -1,8 +1,9 @@
-//! The collector: removes objects of ended generations that no image row names.
+//! The collector: removes objects of ended generations, and uploads, that no image row names.
 
 use futures::StreamExt as _;
 use imagioo_runtime::Shutdown;
 use imagioo_storage::{KeyPrefix, ObjectKey};
+use imagioo_types::GenerationId;
 use time::Duration;
 
 use crate::app::App;
@@ -61,13 +62,17 @@ pub(crate) async fn collect(app: &App) -> Result<usize, Error> {
 async fn orphans(app: &App, keys: Vec<ObjectKey>) -> Result<Vec<ObjectKey>, Error> {
     let mut conn = app.pool.acquire().await?;
     let names: Vec<_> = keys.iter().map(ToString::to_string).collect();
-    let generations: Vec<_> = keys.iter().map(|key| key.generation().uuid()).collect();
+    let generation = |key: &ObjectKey| key.attempt().map(|(generation, _)| generation);
+    let generations: Vec<_> = keys.iter().filter_map(generation).map(GenerationId::uuid).collect();
     let named = db::images::named_keys(&mut conn, &names).await?;
     let kept = db::generations::sweep::not_long_ended(&mut conn, &generations, GRACE).await?;
     Ok(keys
         .into_iter()
         .zip(names)
-        .filter(|(key, name)| !named.contains(name) && !kept.contains(&key.generation()))
+        .filter(|(key, name)| {
+            let kept = generation(key).is_some_and(|generation| kept.contains(&generation));
+            !named.contains(name) && !kept
+        })
         .map(|(key, _)| key)
         .collect())
 }

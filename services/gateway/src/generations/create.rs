@@ -1,9 +1,10 @@
 //! Creating a generation: validate, price, screen, hold, insert, in this order; a refusal leaves nothing behind.
 
 use fail::fail_point;
+use imagioo_picture::Operation;
 use imagioo_rpc::{Caller, Code, RpcError};
 use imagioo_runtime::telemetry::trace;
-use imagioo_types::{Credits, GenerationId, Prompt};
+use imagioo_types::{Credits, GenerationId, InvalidPrompt, Prompt, Wording};
 
 use crate::app::App;
 use crate::catalogue::{Asked, Model, Priced, Unsupported};
@@ -12,6 +13,7 @@ use crate::db::generations::insert::{Inserted, New};
 use crate::dispatch::Share;
 use crate::error::Error;
 use crate::generation::{Generation, State};
+use crate::generations::inputs::{self, Named, Pictures};
 use crate::holds::{Held, Wanted};
 use crate::instruments;
 
@@ -24,7 +26,11 @@ pub(crate) struct Create {
     pub(crate) body_hash: [u8; 32],
     pub(crate) model: String,
     pub(crate) prompt: String,
+    pub(crate) negative_prompt: String,
     pub(crate) asked: Asked,
+    pub(crate) references: Vec<Named>,
+    pub(crate) mask: Option<Named>,
+    pub(crate) parent: Option<GenerationId>,
     pub(crate) max_credits: Option<Credits>,
 }
 
@@ -66,17 +72,20 @@ async fn accept(
     request_id: &str,
 ) -> Result<Accepted, Error> {
     let model = find_model(app, &call.model)?;
-    let prompt = Prompt::parse(call.prompt.clone()).map_err(|error| {
-        RpcError::new(Code::InvalidArgument, "the request has invalid fields")
-            .field("prompt", error.to_string())
-    })?;
     let priced = price(model, &call.asked)?;
+    let wording = wording(call, priced.operation)?;
     within_limit(priced.price, call.max_credits)?;
-    let screened = app.screen.screen(prompt);
+    let pictures = Pictures::find(app, caller, &call.references, call.mask.as_ref()).await?;
+    let parent = match call.parent.or(pictures.origin()) {
+        Some(parent) => Some(inputs::lineage(app, caller, parent).await?),
+        None => None,
+    };
+    let screened = app.screen.screen(wording);
     let wanted = Wanted { request_id, body_hash: call.body_hash, generation: id, amount: priced.price };
     fail_point!("gateway.create.before_hold");
     let held = app.holds.hold(caller, wanted).await?;
     fail_point!("gateway.create.after_hold");
+    let deployment = model.deployment();
     let new = New {
         id: held.generation,
         owner: caller.identity.user,
@@ -87,11 +96,13 @@ async fn accept(
         settings: priced.settings,
         count: priced.count,
         prompt: screened,
-        deployment: model.deployment.id.clone(),
+        inputs: pictures.keep(app, caller).await?,
+        parent,
+        deployment: deployment.id.clone(),
         catalogue_version: app.catalogue.version.clone(),
         price: agreed(held, priced.price)?,
         share: Share { weight: app.config.share.weight, cap: app.config.share.in_flight },
-        open: app.depths.has_room(&model.deployment),
+        open: app.depths.has_room(deployment),
         start_within: app.config.timing.start_within(),
         end_within: app.config.timing.end_within(),
         trace: trace::traceparent(),
@@ -101,11 +112,25 @@ async fn accept(
     follow_up(app, model, inserted)?;
     Ok(match inserted.created {
         Some(created) => {
-            instruments::created(&model.deployment.id);
+            instruments::created(&model.deployment().id);
             Accepted::New(Box::new(new.into_generation(inserted.state, created)))
         }
         None => Accepted::Found(inserted.id),
     })
+}
+
+/// The texts of a call, if the operation has what it needs of them.
+fn wording(call: &Create, operation: Operation) -> Result<Wording, RpcError> {
+    let invalid = |field: &'static str, error: InvalidPrompt| {
+        RpcError::new(Code::InvalidArgument, "the request has invalid fields").field(field, error.to_string())
+    };
+    let prompt = Prompt::parse_optional(call.prompt.clone()).map_err(|error| invalid("prompt", error))?;
+    if prompt.is_none() && operation.needs_prompt() {
+        return Err(invalid("prompt", InvalidPrompt::Empty));
+    }
+    let negative = Prompt::parse_optional(call.negative_prompt.clone())
+        .map_err(|error| invalid("settings.negative_prompt", error))?;
+    Ok(Wording { prompt, negative })
 }
 
 /// A hold that an earlier, crashed call made is at the price of that call; the catalogue may have changed since.
@@ -128,7 +153,7 @@ fn follow_up(app: &App, model: &Model, inserted: Inserted) -> Result<(), RpcErro
         )),
         State::Queued if inserted.created.is_some() => {
             // With every slot taken its turn comes when one is given back, which wakes the dispatcher, too.
-            if app.depths.has_slots(&model.deployment) {
+            if app.depths.has_slots(model.deployment()) {
                 app.turns.notify_one();
             }
             Ok(())
@@ -160,11 +185,20 @@ async fn repeated(
 
 /// The model with this name.
 pub(crate) fn find_model<'a>(app: &'a App, name: &str) -> Result<&'a Model, RpcError> {
-    app.catalogue.model(name).ok_or_else(|| {
-        let names: Vec<_> = app.catalogue.models.iter().map(Model::name).collect();
+    let now = app.clock.now();
+    let model = app.catalogue.model(name).ok_or_else(|| {
+        let names: Vec<_> = app.catalogue.offered(now).map(Model::name).collect();
         RpcError::new(Code::ModelUnknown, "there is no such model")
             .field("model", format!("must be one of {}", names.join(", ")))
-    })
+    })?;
+    if !model.is_gone(now) {
+        return Ok(model);
+    }
+    let instead = match &model.successor {
+        Some(successor) => format!("use models/{successor}"),
+        None => "choose another model".to_owned(),
+    };
+    Err(RpcError::new(Code::ModelSunset, "the model is no longer offered").field("model", instead))
 }
 
 /// What a request costs, if the model can serve it.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use fail::fail_point;
+use imagioo_picture::Format;
 use imagioo_proto::generation::v1 as wire;
 use imagioo_proto::jobs::v1::{Charged, Manifest, StoredImage, manifest};
 use imagioo_storage::ObjectKey;
@@ -10,7 +11,7 @@ use imagioo_types::{GenerationId, ImageId};
 use prost::Message as _;
 
 use crate::app::App;
-use crate::catalogue::{Format, UnknownOutcome};
+use crate::catalogue::UnknownOutcome;
 use crate::db;
 use crate::db::generations::settle::{Applied, Outcome};
 use crate::error::Error;
@@ -96,8 +97,7 @@ fn read(generation: &Generation, manifest: Manifest) -> (Vec<Image>, Report) {
 fn image(generation: &Generation, stored: StoredImage) -> Option<Image> {
     let key = stored.object_key.parse::<ObjectKey>().ok()?;
     let own = key.owner() == generation.owner
-        && key.generation() == generation.id
-        && i64::from(key.attempt()) == i64::from(generation.attempt)
+        && key.attempt() == u32::try_from(generation.attempt).ok().map(|attempt| (generation.id, attempt))
         && !key.is_manifest();
     let whole = stored.width > 0 && stored.height > 0 && stored.size_bytes > 0 && stored.sha256.len() == 32;
     if !own || !whole || !(0..generation.count).contains(&stored.index) {
@@ -106,10 +106,10 @@ fn image(generation: &Generation, stored: StoredImage) -> Option<Image> {
     }
     Some(Image {
         id: ImageId::generate(),
-        generation: generation.id,
+        generation: Some(generation.id),
         owner: generation.owner,
         index: stored.index,
-        format: format(stored.format())?,
+        format: Format::of_message(stored.format())?,
         object_key: stored.object_key,
         width: stored.width,
         height: stored.height,
@@ -118,15 +118,6 @@ fn image(generation: &Generation, stored: StoredImage) -> Option<Image> {
         seed: stored.seed,
         created_at: generation.created_at,
     })
-}
-
-fn format(format: wire::ImageFormat) -> Option<Format> {
-    match format {
-        wire::ImageFormat::Png => Some(Format::Png),
-        wire::ImageFormat::Jpeg => Some(Format::Jpeg),
-        wire::ImageFormat::Webp => Some(Format::Webp),
-        wire::ImageFormat::Unspecified => None,
-    }
 }
 
 fn report(ending: Option<manifest::Ending>) -> Report {

@@ -27,22 +27,30 @@ pub(crate) async fn get(app: &App, caller: &Caller, id: GenerationId) -> Result<
     Ok(Whole { generation, images })
 }
 
-/// One page of the caller's generations, newest first.
+/// One page of the caller's generations, newest first; perhaps only the versions of one.
 pub(crate) async fn list(
     app: &App,
     caller: &Caller,
-    before: Option<GenerationId>,
-    limit: i64,
+    versions_of: Option<GenerationId>,
+    (before, limit): (Option<GenerationId>, i64),
 ) -> Result<Vec<Whole>, Error> {
     let owner = caller.identity.user;
     let mut tx = begin_as(&app.pool, USER_ROLE, owner).await?;
-    let generations = db::generations::list(&mut tx, owner, before, limit).await?;
+    let generations = match versions_of {
+        None => db::generations::list(&mut tx, owner, before, limit).await?,
+        Some(one) => {
+            let root = db::generations::find_root(&mut tx, owner, one).await?;
+            let root = root.ok_or_else(|| RpcError::not_found("generation"))?;
+            db::generations::list_versions(&mut tx, owner, root, (before, limit)).await?
+        }
+    };
     let ids: Vec<_> = generations.iter().map(|generation| generation.id.uuid()).collect();
     let mut images = db::images::list_of(&mut tx, &ids).await?;
     tx.commit().await?;
     let mut pages = Vec::with_capacity(generations.len());
     for generation in generations {
-        let (own, rest) = images.into_iter().partition(|image: &Image| image.generation == generation.id);
+        let (own, rest) =
+            images.into_iter().partition(|image: &Image| image.generation == Some(generation.id));
         images = rest;
         pages.push(Whole { generation, images: own });
     }

@@ -1,13 +1,14 @@
 //! Between the wire's messages and the gateway's own types.
 
+use imagioo_picture::{Operation, Settings};
 use imagioo_proto::generation::v1 as wire;
 use imagioo_rpc::{Code, RpcError};
-use imagioo_types::{Credits, InvalidName};
+use imagioo_types::{Credits, GenerationId, ImageId, InvalidName};
 use prost_types::Timestamp;
 use time::OffsetDateTime;
 
-use crate::catalogue::{Asked, Format, Model, Operation, Settings};
-use crate::generation::{Failure, Generation, Image, State};
+use crate::catalogue::Asked;
+use crate::generation::{Failure, Generation, Image, Input, Role, State};
 use crate::generations::read::Whole;
 use crate::watchers::Progress;
 
@@ -28,45 +29,25 @@ pub(crate) fn bad_name(field: &'static str) -> impl FnOnce(InvalidName) -> RpcEr
     }
 }
 
+/// What a request asks for, without its texts and pictures.
 pub(crate) fn asked(
     operation: wire::Operation,
-    settings: Option<wire::GenerationSettings>,
+    settings: Option<&wire::GenerationSettings>,
     count: i32,
-) -> Asked {
-    let settings = settings.unwrap_or_default();
-    Asked {
-        operation: match operation {
-            wire::Operation::Unspecified => None,
-            wire::Operation::TextToImage => Some(Operation::TextToImage),
-        },
-        format: match settings.format() {
-            wire::ImageFormat::Unspecified => None,
-            wire::ImageFormat::Png => Some(Format::Png),
-            wire::ImageFormat::Jpeg => Some(Format::Jpeg),
-            wire::ImageFormat::Webp => Some(Format::Webp),
-        },
-        size: settings.size,
-        quality: settings.quality,
-        seed: settings.seed,
+) -> Result<Asked, RpcError> {
+    let nothing = wire::GenerationSettings::default();
+    let message = settings.unwrap_or(&nothing);
+    let settings = Settings::of_message(message).map_err(|error| {
+        RpcError::new(Code::InvalidArgument, "the request has invalid fields")
+            .field("settings.size", error.to_string())
+    })?;
+    Ok(Asked {
+        operation: Operation::of_message(operation),
+        settings,
+        negative_prompt: !message.negative_prompt.trim().is_empty(),
         count,
-    }
-}
-
-pub(crate) fn wire_format(format: Format) -> wire::ImageFormat {
-    match format {
-        Format::Png => wire::ImageFormat::Png,
-        Format::Jpeg => wire::ImageFormat::Jpeg,
-        Format::Webp => wire::ImageFormat::Webp,
-    }
-}
-
-pub(crate) fn wire_settings(settings: &Settings) -> wire::GenerationSettings {
-    wire::GenerationSettings {
-        size: settings.size.clone(),
-        quality: settings.quality.clone().unwrap_or_default(),
-        format: wire_format(settings.format).into(),
-        seed: settings.seed,
-    }
+        ..Asked::default()
+    })
 }
 
 fn wire_state(state: State) -> wire::GenerationState {
@@ -81,17 +62,12 @@ fn wire_state(state: State) -> wire::GenerationState {
     }
 }
 
-pub(crate) fn wire_operation(operation: Operation) -> wire::Operation {
-    match operation {
-        Operation::TextToImage => wire::Operation::TextToImage,
-    }
-}
-
 /// A generation as the API shows it. `ahead` is the estimated number of generations before it in its queue.
 pub(crate) fn generation(whole: Whole, ahead: i64, progress: Option<Progress>) -> wire::Generation {
-    let Whole { generation: Generation { settings, failure, prompt, .. }, .. } = &whole;
-    let (settings, failure) = (wire_settings(settings), failure.as_ref().map(wire_failure));
-    let prompt = prompt.as_str().to_owned();
+    let Whole { generation: Generation { settings, failure, wording, .. }, .. } = &whole;
+    let (settings, failure) =
+        (settings.to_message(wording.negative_text()), failure.as_ref().map(wire_failure));
+    let prompt = wording.prompt_text().to_owned();
     let Whole { generation, images } = whole;
     let waits = matches!(generation.state, State::Queued | State::Dispatched);
     let runs = generation.state == State::Running;
@@ -100,7 +76,7 @@ pub(crate) fn generation(whole: Whole, ahead: i64, progress: Option<Progress>) -
         state: wire_state(generation.state).into(),
         version: generation.version,
         model: generation.model,
-        operation: wire_operation(generation.operation).into(),
+        operation: wire::Operation::from(generation.operation).into(),
         prompt,
         settings: Some(settings),
         count: generation.count,
@@ -115,6 +91,23 @@ pub(crate) fn generation(whole: Whole, ahead: i64, progress: Option<Progress>) -
         create_time: Some(timestamp(generation.created_at)),
         start_time: generation.started_at.map(timestamp),
         end_time: generation.ended_at.map(timestamp),
+        inputs: generation.inputs.iter().map(wire_input).collect(),
+        parent: generation.parent.map(GenerationId::name).unwrap_or_default(),
+        deployment: generation.deployment,
+    }
+}
+
+fn wire_input(input: &Input) -> wire::GenerationInput {
+    wire::GenerationInput {
+        role: wire_role(input.role).into(),
+        image: ImageId::from_uuid(input.image).name(),
+    }
+}
+
+pub(crate) fn wire_role(role: Role) -> wire::InputRole {
+    match role {
+        Role::Reference => wire::InputRole::Reference,
+        Role::Mask => wire::InputRole::Mask,
     }
 }
 
@@ -139,28 +132,19 @@ fn wire_failure(failure: &Failure) -> wire::Failure {
 pub(crate) fn image(image: Image) -> wire::Image {
     wire::Image {
         name: image.id.name(),
-        generation: image.generation.name(),
+        generation: image.generation.map(GenerationId::name).unwrap_or_default(),
+        origin: match image.generation {
+            Some(_) => wire::ImageOrigin::Generation,
+            None => wire::ImageOrigin::Upload,
+        }
+        .into(),
         index: image.index,
-        format: wire_format(image.format).into(),
+        format: wire::ImageFormat::from(image.format).into(),
         width: image.width,
         height: image.height,
         size_bytes: image.size_bytes,
         sha256: image.sha256.into(),
         seed: image.seed,
         create_time: Some(timestamp(image.created_at)),
-    }
-}
-
-pub(crate) fn model(model: &Model) -> wire::Model {
-    wire::Model {
-        name: model.name(),
-        title: model.title.clone(),
-        operations: model.operations.iter().map(|operation| wire_operation(*operation).into()).collect(),
-        sizes: model.sizes.clone(),
-        qualities: model.qualities.clone(),
-        formats: model.formats.iter().map(|format| wire_format(*format).into()).collect(),
-        max_count: model.max_count,
-        seed: model.seed,
-        price: model.price.get(),
     }
 }

@@ -4,19 +4,22 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, stream};
+use imagioo_picture::Operation;
 use imagioo_proto::generation::v1 as wire;
 use imagioo_proto::generation::v1::generation_service_server::GenerationService;
-use imagioo_rpc::{AccessVerifier, Code, RpcError, caller, page, validated};
+use imagioo_rpc::{AccessVerifier, Caller, Code, RpcError, caller, page, validated};
 use imagioo_runtime::Shutdown;
-use imagioo_types::{Credits, GenerationId};
+use imagioo_types::{Credits, GenerationId, ImageId};
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tonic::{Request, Response, Status};
 
 use super::convert::{self, bad_name};
 use crate::app::App;
+use crate::generations::again::{self, Again};
 use crate::generations::cancel;
 use crate::generations::create::{self, Accepted, Create};
+use crate::generations::inputs::Named;
 use crate::generations::read::{self, Whole};
 use crate::generations::watch::{self, Step, Watch};
 use crate::watchers::Progress;
@@ -29,6 +32,22 @@ pub(crate) struct Generations {
 }
 
 impl Generations {
+    /// Creates, and waits as long as the caller likes.
+    async fn create(
+        &self,
+        caller: &Caller,
+        call: Create,
+        wait: Duration,
+    ) -> Result<wire::Generation, Status> {
+        let whole = match create::create(&self.app, caller, call).await? {
+            Accepted::New(generation) if wait.is_zero() => {
+                Whole { generation: *generation, images: Vec::new() }
+            }
+            accepted => watch::wait(&self.app, caller, accepted.id(), wait).await?,
+        };
+        Ok(self.encode(whole, None))
+    }
+
     fn encode(&self, whole: Whole, progress: Option<Progress>) -> wire::Generation {
         let ahead = self.app.depths.queued(&whole.generation.deployment);
         convert::generation(whole, ahead, progress)
@@ -44,13 +63,30 @@ impl GenerationService for Generations {
         let caller = caller(&request)?;
         let message = request.into_inner();
         let wait = Duration::from_secs(u64::try_from(message.wait_seconds).unwrap_or_default());
-        let whole = match create::create(&self.app, &caller, decode(message)?).await? {
-            Accepted::New(generation) if wait.is_zero() => {
-                Whole { generation: *generation, images: Vec::new() }
-            }
-            accepted => watch::wait(&self.app, &caller, accepted.id(), wait).await?,
+        let generation = Some(self.create(&caller, decode(message)?, wait).await?);
+        Ok(Response::new(wire::CreateGenerationResponse { generation }))
+    }
+
+    async fn run_generation_again(
+        &self,
+        request: Request<wire::RunGenerationAgainRequest>,
+    ) -> Result<Response<wire::RunGenerationAgainResponse>, Status> {
+        let caller = caller(&request)?;
+        let message = validated(request.into_inner())?;
+        check_request_id(&message.request_id)?;
+        let wait = Duration::from_secs(u64::try_from(message.wait_seconds).unwrap_or_default());
+        let id = GenerationId::from_name(&message.name).map_err(bad_name("name"))?;
+        let again = Again {
+            id,
+            body_hash: again_hash(&message),
+            model: message.model,
+            keep_seed: message.keep_seed,
+            request_id: message.request_id,
+            max_credits: message.max_credits.map(Credits::new),
         };
-        Ok(Response::new(wire::CreateGenerationResponse { generation: Some(self.encode(whole, None)) }))
+        let call = again::call(&self.app, &caller, again).await?;
+        let generation = Some(self.create(&caller, call, wait).await?);
+        Ok(Response::new(wire::RunGenerationAgainResponse { generation }))
     }
 
     async fn estimate_generation(
@@ -61,11 +97,14 @@ impl GenerationService for Generations {
         let message = validated(request.into_inner())?;
         let model = create::find_model(&self.app, &message.model)?;
         let operation = message.operation();
-        let priced = create::price(model, &convert::asked(operation, message.settings, message.count))?;
+        let mut asked = convert::asked(operation, message.settings.as_ref(), message.count)?;
+        asked.references = usize::try_from(message.references).unwrap_or_default();
+        asked.mask = asked.operation == Some(Operation::Inpaint);
+        let priced = create::price(model, &asked)?;
         Ok(Response::new(wire::EstimateGenerationResponse {
             price: priced.price.get(),
             catalogue_version: self.app.catalogue.version.clone(),
-            queue_depth: self.app.depths.queued(&model.deployment.id),
+            queue_depth: self.app.depths.queued(&model.deployment().id),
         }))
     }
 
@@ -88,7 +127,11 @@ impl GenerationService for Generations {
         let message = validated(request.into_inner())?;
         let limit = page::size(message.page_size);
         let before = page::decode(&message.page_token)?.map(GenerationId::from_uuid);
-        let found = read::list(&self.app, &caller, before, limit).await?;
+        let versions_of = match message.versions_of.as_str() {
+            "" => None,
+            name => Some(GenerationId::from_name(name).map_err(bad_name("versions_of"))?),
+        };
+        let found = read::list(&self.app, &caller, versions_of, (before, limit)).await?;
         let last = found.last().map(|whole| whole.generation.id.uuid());
         let next_page_token = match last {
             Some(last) if found.len() as i64 == limit => page::encode(&last)?,
@@ -160,20 +203,59 @@ fn body_hash(message: &wire::CreateGenerationRequest) -> [u8; 32] {
     Sha256::digest(canonical.encode_to_vec()).into()
 }
 
+/// The same for a repetition.
+fn again_hash(message: &wire::RunGenerationAgainRequest) -> [u8; 32] {
+    let canonical = wire::RunGenerationAgainRequest {
+        request_id: String::new(),
+        wait_seconds: 0,
+        max_credits: None,
+        ..message.clone()
+    };
+    Sha256::digest(canonical.encode_to_vec()).into()
+}
+
 fn decode(message: wire::CreateGenerationRequest) -> Result<Create, RpcError> {
     let message = validated(message)?;
-    if message.request_id.chars().any(char::is_control) {
-        return Err(RpcError::new(Code::InvalidArgument, "the request has invalid fields")
-            .field("request_id", "must have no control characters"));
-    }
+    check_request_id(&message.request_id)?;
     let body_hash = body_hash(&message);
-    let operation = message.operation();
+    let mut asked = convert::asked(message.operation(), message.settings.as_ref(), message.count)?;
+    asked.references = message.references.len();
+    asked.mask = message.mask.is_some();
+    let parent = match message.parent.as_str() {
+        "" => None,
+        name => Some(GenerationId::from_name(name).map_err(bad_name("parent"))?),
+    };
+    let references = message.references.into_iter().map(|input| named(input, "references"));
     Ok(Create {
         body_hash,
-        asked: convert::asked(operation, message.settings, message.count),
+        asked,
         request_id: message.request_id,
         model: message.model,
         prompt: message.prompt,
+        negative_prompt: message.settings.map(|settings| settings.negative_prompt).unwrap_or_default(),
+        references: references.collect::<Result<_, _>>()?,
+        mask: message.mask.map(|input| named(input, "mask")).transpose()?,
+        parent,
         max_credits: message.max_credits.map(Credits::new),
     })
+}
+
+fn check_request_id(request_id: &str) -> Result<(), RpcError> {
+    if request_id.chars().any(char::is_control) {
+        return Err(RpcError::new(Code::InvalidArgument, "the request has invalid fields")
+            .field("request_id", "must have no control characters"));
+    }
+    Ok(())
+}
+
+/// A picture as the request names it; the rules of the message let no input through that names none.
+fn named(input: wire::ImageInput, field: &'static str) -> Result<Named, RpcError> {
+    match input.source {
+        Some(wire::image_input::Source::Image(name)) => {
+            ImageId::from_name(&name).map(Named::Image).map_err(bad_name(field))
+        }
+        Some(wire::image_input::Source::Data(file)) => Ok(Named::File(file)),
+        None => Err(RpcError::new(Code::InvalidArgument, "the request has invalid fields")
+            .field(field, "must be an image or a file")),
+    }
 }

@@ -1,5 +1,6 @@
 //! `imagioo.generation.v1.ImageService`.
 
+use bytes::{Bytes, BytesMut};
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use imagioo_proto::generation::v1 as wire;
@@ -7,12 +8,13 @@ use imagioo_proto::generation::v1::image_service_server::ImageService;
 use imagioo_rpc::{Code, RpcError, caller, page, validated};
 use imagioo_storage::ObjectKey;
 use imagioo_types::ImageId;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::{self, bad_name};
 use crate::app::App;
 use crate::error::Error;
 use crate::generations::read;
+use crate::uploads;
 
 /// Most bytes in one part of a download.
 const CHUNK: usize = 64 * 1024;
@@ -82,10 +84,32 @@ impl ImageService for Images {
             .map_ok(move |bytes| part(wire::download_image_response::Part::Data(bytes)));
         Ok(Response::new(stream::iter([Ok(head)]).chain(body).boxed()))
     }
+
+    async fn upload_image(
+        &self,
+        request: Request<Streaming<wire::UploadImageRequest>>,
+    ) -> Result<Response<wire::UploadImageResponse>, Status> {
+        let caller = caller(&request)?;
+        let file = receive(&self.app, &mut request.into_inner()).await?;
+        let upload = uploads::verify(&self.app, file, "data").await?;
+        let image = uploads::keep(&self.app, caller.identity.user, upload).await?;
+        Ok(Response::new(wire::UploadImageResponse { image: Some(convert::image(image)) }))
+    }
+}
+
+/// The whole file of an upload; refused as soon as it is too long.
+async fn receive(app: &App, parts: &mut Streaming<wire::UploadImageRequest>) -> Result<Bytes, Status> {
+    let mut file = BytesMut::new();
+    while let Some(part) = parts.message().await? {
+        let part = validated(part)?.data;
+        uploads::check_length(app, file.len() + part.len(), "data")?;
+        file.extend_from_slice(&part);
+    }
+    Ok(file.freeze())
 }
 
 /// Pieces of at most [`CHUNK`] bytes, without copying.
-fn split(mut bytes: bytes::Bytes) -> impl Iterator<Item = bytes::Bytes> {
+fn split(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
     std::iter::from_fn(move || {
         let size = bytes.len().min(CHUNK);
         (size > 0).then(|| bytes.split_to(size))

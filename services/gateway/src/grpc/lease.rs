@@ -1,5 +1,6 @@
 //! `imagioo.generation.v1.LeaseService`, for workers.
 
+use imagioo_picture::Operation;
 use imagioo_proto::generation::v1 as wire;
 use imagioo_proto::generation::v1::lease_service_server::LeaseService;
 use imagioo_rpc::{RpcError, validated};
@@ -8,10 +9,12 @@ use prost_types::Duration;
 use tonic::{Request, Response, Status};
 
 use super::convert::{self, bad_name};
+use super::json;
 use crate::app::App;
 use crate::catalogue::{Deployment, UnknownOutcome};
 use crate::db::generations::lease::Lease;
 use crate::db::generations::start::Claim;
+use crate::generation::Input;
 use crate::generations::leases::{self, Taken};
 
 /// Leases on generations.
@@ -74,22 +77,33 @@ fn encode(app: &App, taken: Taken) -> Result<wire::Job, RpcError> {
         owner: started.owner.name(),
         attempt: started.attempt,
         epoch: started.epoch,
-        prompt: started.prompt.prompt().as_str().to_owned(),
+        prompt: started.prompt.wording().prompt_text().to_owned(),
         screening: started.prompt.decision().to_owned(),
-        operation: convert::wire_operation(started.operation).into(),
-        settings: Some(convert::wire_settings(&started.settings)),
+        operation: wire::Operation::from(started.operation).into(),
+        settings: Some(started.settings.to_message(started.prompt.wording().negative_text())),
         count: started.count,
-        deployment: Some(encode_deployment(deployment)),
+        deployment: Some(encode_deployment(deployment, started.operation)),
         lease: Some(Duration { seconds: app.config.timing.lease().whole_seconds(), nanos: 0 }),
         deadline: Some(convert::timestamp(started.deadline)),
         recorded_calls: calls
             .into_iter()
             .map(|call| wire::RecordedCall { call: call.call, task_id: call.task_id })
             .collect(),
+        inputs: started.inputs.into_iter().map(encode_input).collect(),
     })
 }
 
-fn encode_deployment(deployment: &Deployment) -> wire::Deployment {
+fn encode_input(input: Input) -> wire::JobInput {
+    wire::JobInput {
+        role: convert::wire_role(input.role).into(),
+        object_key: input.object_key,
+        format: wire::ImageFormat::from(input.format).into(),
+        width: input.width,
+        height: input.height,
+    }
+}
+
+fn encode_deployment(deployment: &Deployment, operation: Operation) -> wire::Deployment {
     let unknown_outcome = match deployment.unknown_outcome {
         UnknownOutcome::Fail => wire::UnknownOutcome::Fail,
         UnknownOutcome::Repeat => wire::UnknownOutcome::Repeat,
@@ -100,5 +114,7 @@ fn encode_deployment(deployment: &Deployment) -> wire::Deployment {
         provider_model: deployment.provider_model.clone(),
         call_timeout: Some(Duration { seconds: i64::from(deployment.call_timeout_seconds), nanos: 0 }),
         unknown_outcome: unknown_outcome.into(),
+        endpoint: deployment.endpoint(operation).to_owned(),
+        options: Some(json::object(&deployment.options)),
     }
 }

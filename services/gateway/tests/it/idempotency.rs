@@ -137,7 +137,7 @@ async fn a_hold_at_yesterdays_price_is_not_used_for_todays() {
     app.billing.lose_answers(true);
     ada.ask(named("once")).await.expect_err("the line broke");
     app.billing.lose_answers(false);
-    app.restart_with_catalogue(|text| text.replace("price = 5", "price = 50")).await;
+    app.restart_with_catalogue(|text| text.replace("credits = 5 ", "credits = 50 ")).await;
     let ada = app.signed_in_again(&ada);
     let error = ada.ask(named("once")).await.expect_err("another price");
     assert_eq!(error.code(), Code::RequestIdReused);

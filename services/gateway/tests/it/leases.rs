@@ -272,7 +272,7 @@ async fn a_row_that_cannot_be_read_does_not_keep_the_sweeper_from_the_others() {
         let change = "update generation.generations set settings = $2::jsonb where id = $1";
         sqlx::query(change).bind(broken.generation().uuid()).bind(value).execute(&app.pool)
     };
-    settings("{}").await.expect("broken");
+    settings(r#"{"size": "large"}"#).await.expect("broken");
     let mut two = app.worker("w2").await;
     app.shift(LAPSE).await;
     let taken = two.job().await;

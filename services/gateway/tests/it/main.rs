@@ -12,6 +12,7 @@ mod idempotency;
 mod isolation;
 mod leases;
 mod lifecycle;
+mod pictures;
 mod reading;
 mod recovery;
 mod refusals;

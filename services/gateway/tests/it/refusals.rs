@@ -39,7 +39,7 @@ fn bad_calls() -> Vec<Case> {
             "operation",
         ),
         ("an unsupported size", sized("7x7"), Code::SettingUnsupported, "settings.size"),
-        ("a size of nothing", sized("1024x1024\0"), Code::SettingUnsupported, "settings.size"),
+        ("a size of nothing", sized("1024x1024\0"), Code::InvalidArgument, "settings.size"),
         ("a long size", sized("1024x1024x1024x1024x1024"), Code::InvalidArgument, "settings.size"),
         ("a quality of another model", with(quality.clone()), Code::SettingUnsupported, "settings.quality"),
         ("an unknown quality", careful(quality), Code::SettingUnsupported, "settings.quality"),

@@ -117,6 +117,13 @@ impl GenerationService for Fake {
         unary(self.create.as_ref(), request).await
     }
 
+    async fn run_generation_again(
+        &self,
+        _: Request<generation::RunGenerationAgainRequest>,
+    ) -> Answer<generation::RunGenerationAgainResponse> {
+        refused()
+    }
+
     async fn estimate_generation(
         &self,
         _: Request<generation::EstimateGenerationRequest>,
@@ -168,6 +175,13 @@ impl ImageService for Fake {
         &self,
         _: Request<generation::ListImagesRequest>,
     ) -> Answer<generation::ListImagesResponse> {
+        refused()
+    }
+
+    async fn upload_image(
+        &self,
+        _: Request<tonic::Streaming<generation::UploadImageRequest>>,
+    ) -> Answer<generation::UploadImageResponse> {
         refused()
     }
 

@@ -1,5 +1,8 @@
 //! `imagioo generate`.
 
+mod pictures;
+mod wish;
+
 use std::path::{Path, PathBuf};
 
 use imagioo_proto::generation::v1 as wire;
@@ -19,12 +22,15 @@ use crate::names;
 use crate::paths::{Destination, promised_format};
 use crate::progress::Progress;
 use crate::prompt;
+use pictures::Pictures;
+use wish::Wish;
 
 /// Options of `generate`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::TABLE)]
 pub(crate) struct Args {
-    /// What to draw; `-` reads it from standard input
+    /// What to draw; `-` reads it from standard input. Upscale, outpaint, remove-background and variation need none
+    #[arg(default_value = "", hide_default_value = true)]
     prompt: String,
     /// Model to ask, see `imagioo models`; without it the profile's, else the first
     #[arg(long, short)]
@@ -38,18 +44,13 @@ pub(crate) struct Args {
     /// How many images
     #[arg(long, short = 'n', value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=100))]
     count: i32,
-    /// Width and height in pixels, such as 1024x1024
-    #[arg(long)]
-    size: Option<String>,
-    /// One of the model's qualities
-    #[arg(long)]
-    quality: Option<String>,
     /// File format; without it the one that the name of `--output` promises, else the model's
     #[arg(long)]
     format: Option<Format>,
-    /// Repeats a result, where the model can
-    #[arg(long)]
-    seed: Option<u32>,
+    #[command(flatten)]
+    pictures: Pictures,
+    #[command(flatten)]
+    wish: Wish,
     /// Refuse to pay more than this many credits
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     max_credits: Option<i64>,
@@ -137,16 +138,14 @@ async fn request(
         request_id: args.request_id.unwrap_or_else(|| Uuid::now_v7().to_string()),
         model: model(context, client, args.model).await?,
         prompt,
-        operation: wire::Operation::TextToImage.into(),
-        settings: Some(wire::GenerationSettings {
-            size: args.size.unwrap_or_default(),
-            quality: args.quality.unwrap_or_default(),
-            format: format.into(),
-            seed: args.seed.map(i64::from),
-        }),
+        operation: args.wish.operation().into(),
+        references: args.pictures.references(client).await?,
+        mask: args.pictures.mask(client).await?,
+        settings: Some(args.wish.settings(format)),
         count: args.count,
         max_credits: args.max_credits,
         wait_seconds: 0,
+        parent: String::new(),
     })
 }
 

@@ -39,7 +39,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
 
 async fn newest(client: &Client, limit: usize) -> Result<Vec<Generation>, Failure> {
     pages(limit, async |page_size, page_token| {
-        let message = ListGenerationsRequest { page_size, page_token };
+        let message = ListGenerationsRequest { page_size, page_token, ..Default::default() };
         let page = client
             .call(message, async |channel, request| {
                 client::generations(channel).list_generations(request).await

@@ -64,7 +64,7 @@ fn catalogue_text() -> String {
     format!(
         "{defaults}\n[[models]]\nid = \"paid\"\ntitle = \"Paid\"\noperations = [\"text_to_image\"]\n\
          sizes = [\"64x64\"]\nqualities = []\nformats = [\"png\", \"webp\", \"jpeg\"]\nmax_count = 4\nseed = false\n\
-         price = {PRICE}\n[[models.deployments]]\nid = \"paid\"\nprovider = \"fake\"\nprovider_model = \"paid-1\"\n\
+         prices = [{{ credits = {PRICE} }}]\n[[models.deployments]]\nid = \"paid\"\nprovider = \"fake\"\nprovider_model = \"paid-1\"\n\
          concurrency = 8\ncall_timeout_seconds = 3\nunknown_outcome = \"fail\"\n"
     )
 }

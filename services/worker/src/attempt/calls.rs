@@ -1,13 +1,16 @@
 //! The calls of an attempt, one after the other: noted, made, and their results kept.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fail::fail_point;
+use imagioo_picture::Settings;
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument as _;
 
 use crate::backoff::Backoff;
 use crate::held::Holding;
+use crate::inputs::Inputs;
 use crate::instruments;
 use crate::job::Job;
 use crate::leases::LeaseError;
@@ -28,6 +31,8 @@ pub(super) struct Calls<'a> {
     progress: &'a Progress,
     /// The call that the provider works on.
     accepted: Mutex<Option<TaskId>>,
+    /// The pictures to start from, fetched for the first call that is made.
+    inputs: OnceCell<Inputs>,
 }
 
 /// What is left to do for a call.
@@ -48,7 +53,7 @@ impl<'a> Calls<'a> {
         holding: &'a Holding,
         (provider, progress): (&'a dyn Provider, &'a Progress),
     ) -> Self {
-        Self { worker, job, provider, holding, progress, accepted: Mutex::new(None) }
+        Self { worker, job, provider, holding, progress, accepted: Mutex::new(None), inputs: OnceCell::new() }
     }
 
     /// Makes every call. Images go to `images` as they are delivered, also before a failure.
@@ -56,7 +61,11 @@ impl<'a> Calls<'a> {
     /// # Errors
     /// The first failure; later calls are not made.
     pub(super) async fn make(&self, images: &mut Vec<Delivered>) -> Result<(), CallError> {
-        let per_call = self.provider.capabilities().images_per_call.max(1);
+        let can = self.provider.capabilities();
+        if !can.operations.contains(&self.job.operation) {
+            return Err(CallError::failed(Reason::SettingUnsupported));
+        }
+        let per_call = can.images_per_call.max(1);
         for number in 0..self.job.count.div_ceil(per_call) {
             let first = number * per_call;
             let call = self.call(number, first, per_call.min(self.job.count - first));
@@ -83,14 +92,25 @@ impl<'a> Calls<'a> {
         Call {
             key: format!("{}/{}/{number}", job.lease.generation, job.lease.attempt),
             model: job.deployment.model.clone(),
+            endpoint: job.deployment.endpoint.clone(),
+            options: Arc::clone(&job.deployment.options),
+            operation: job.operation,
             prompt: job.prompt.clone(),
-            size: job.size.clone(),
-            quality: job.quality.clone(),
-            format: job.format,
-            seed: job.seed.map(|seed| (seed + i64::from(first)) % (i64::from(u32::MAX) + 1)),
+            settings: Settings {
+                seed: job.settings.seed.map(|seed| (seed + i64::from(first)) % (i64::from(u32::MAX) + 1)),
+                ..job.settings.clone()
+            },
+            references: Vec::new(),
+            mask: None,
             first,
             count,
         }
+    }
+
+    /// The call with the pictures it starts from.
+    async fn with_inputs(&self, call: &Call) -> Result<Call, CallError> {
+        let inputs = self.inputs.get_or_try_init(|| Inputs::fetch(&self.worker.storage, self.job)).await?;
+        Ok(Call { references: inputs.references.clone(), mask: inputs.mask.clone(), ..call.clone() })
     }
 
     async fn make_one(&self, number: u32, call: &Call, images: &mut Vec<Delivered>) -> Result<(), CallError> {
@@ -99,6 +119,10 @@ impl<'a> Calls<'a> {
             None => Step::Make,
             Some(Some(task)) => Step::Resume(task),
             Some(None) => self.recover(call, images).await?,
+        };
+        let call = match step {
+            Step::Make => &self.with_inputs(call).await?,
+            _ => call,
         };
         if step == Step::Make {
             self.note_intent(number).await?;

@@ -1,15 +1,20 @@
 //! The lease port over gRPC: `imagioo.generation.v1.LeaseService`.
 
+mod json;
+
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use imagioo_picture::{Format, Operation, Settings, Size};
 use imagioo_proto::generation::v1 as proto;
 use imagioo_proto::generation::v1::lease_service_client::LeaseServiceClient;
 use imagioo_rpc::{Channel, Code, RpcError};
-use imagioo_types::{GenerationId, Prompt, Screened, UserId};
+use imagioo_types::{GenerationId, Screened, UserId, Wording};
 use time::OffsetDateTime;
 use tonic::{Response, Status};
 
 use super::{LeaseError, Leases, Renewal};
-use crate::job::{Deployment, Job, Lease, RecordedCall, UnknownOutcome};
+use crate::job::{Deployment, Job, Lease, RecordedCall, StoredPicture, UnknownOutcome};
 use crate::provider::TaskId;
 
 /// Leases of the gateway at the other end of a channel.
@@ -95,16 +100,28 @@ impl TryFrom<proto::Job> for Job {
             attempt: u32::try_from(job.attempt).map_err(|_| wrong("attempt"))?,
             epoch: u64::try_from(job.epoch).map_err(|_| wrong("epoch"))?,
         };
-        let prompt = Prompt::parse(job.prompt).map_err(|_| wrong("prompt"))?;
+        let operation = Operation::of_message(job.operation()).ok_or(wrong("operation"))?;
         let settings = job.settings.unwrap_or_default();
+        let read = Settings::of_message(&settings).map_err(|_| wrong("settings"))?;
+        let wording =
+            Wording::from_texts(job.prompt, settings.negative_prompt).map_err(|_| wrong("prompt"))?;
+        let (mut references, mut mask) = (Vec::new(), None);
+        for input in job.inputs {
+            let picture = StoredPicture::try_from(&input)?;
+            match input.role() {
+                proto::InputRole::Reference => references.push(picture),
+                proto::InputRole::Mask => mask = Some(picture),
+                proto::InputRole::Unspecified => return Err(wrong("inputs")),
+            }
+        }
         Ok(Self {
             lease,
             owner: UserId::from_name(&job.owner).map_err(|_| wrong("owner"))?,
-            prompt: Screened::from_stored(prompt, job.screening).map_err(|_| wrong("screening"))?,
-            format: settings.format().into(),
-            size: settings.size,
-            quality: settings.quality,
-            seed: settings.seed,
+            prompt: Screened::from_stored(wording, job.screening).map_err(|_| wrong("screening"))?,
+            operation,
+            settings: read,
+            references,
+            mask,
             count: u32::try_from(job.count).ok().filter(|count| *count > 0).ok_or(wrong("count"))?,
             deployment: job.deployment.ok_or(wrong("deployment"))?.try_into()?,
             lease_time: job.lease.and_then(|lease| lease.try_into().ok()).ok_or(wrong("lease"))?,
@@ -129,6 +146,22 @@ impl TryFrom<proto::Deployment> for Deployment {
             model: deployment.provider_model,
             call_timeout: call_timeout.ok_or(LeaseError::Malformed("call_timeout"))?,
             unknown_outcome,
+            endpoint: deployment.endpoint,
+            options: Arc::new(deployment.options.map(json::object).unwrap_or_default()),
+        })
+    }
+}
+
+impl TryFrom<&proto::JobInput> for StoredPicture {
+    type Error = LeaseError;
+
+    fn try_from(input: &proto::JobInput) -> Result<Self, LeaseError> {
+        let wrong = || LeaseError::Malformed("inputs");
+        let side = |pixels: i32| u32::try_from(pixels).ok().filter(|side| *side > 0).ok_or_else(wrong);
+        Ok(Self {
+            key: input.object_key.parse().map_err(|_| wrong())?,
+            format: Format::of_message(input.format()).ok_or_else(wrong)?,
+            size: Size { width: side(input.width)?, height: side(input.height)? },
         })
     }
 }
@@ -153,8 +186,22 @@ fn instant(timestamp: prost_types::Timestamp) -> Option<OffsetDateTime> {
 mod tests {
     use std::time::Duration;
 
+    use imagioo_storage::ObjectKey;
+    use imagioo_types::ImageId;
+    use prost_types::value::Kind;
+
     use super::*;
-    use crate::format::Format;
+
+    fn input(role: proto::InputRole) -> proto::JobInput {
+        let (owner, image) = (UserId::generate(), ImageId::generate());
+        proto::JobInput {
+            role: role.into(),
+            object_key: ObjectKey::upload(owner, image).to_string(),
+            format: proto::ImageFormat::Jpeg.into(),
+            width: 640,
+            height: 480,
+        }
+    }
 
     fn job() -> proto::Job {
         proto::Job {
@@ -164,12 +211,18 @@ mod tests {
             epoch: 3,
             prompt: "a fox".to_owned(),
             screening: "allow:off".to_owned(),
+            operation: proto::Operation::Inpaint.into(),
+            inputs: vec![input(proto::InputRole::Reference), input(proto::InputRole::Mask)],
             settings: Some(proto::GenerationSettings { format: 3, seed: Some(7), ..Default::default() }),
             count: 4,
             deployment: Some(proto::Deployment {
                 id: "sketch-1".to_owned(),
                 call_timeout: Some(prost_types::Duration { seconds: 90, nanos: 0 }),
                 unknown_outcome: proto::UnknownOutcome::Repeat.into(),
+                options: Some(prost_types::Struct {
+                    fields: [("steps".to_owned(), prost_types::Value { kind: Some(Kind::NumberValue(4.0)) })]
+                        .into(),
+                }),
                 ..Default::default()
             }),
             lease: Some(prost_types::Duration { seconds: 30, nanos: 0 }),
@@ -178,7 +231,6 @@ mod tests {
                 proto::RecordedCall { call: 0, task_id: "t-1".to_owned() },
                 proto::RecordedCall { call: 1, task_id: String::new() },
             ],
-            ..Default::default()
         }
     }
 
@@ -186,7 +238,10 @@ mod tests {
     fn a_job_is_read_in_full() {
         let read = Job::try_from(job()).expect("a good job");
         assert_eq!((read.lease.attempt, read.lease.epoch, read.count), (2, 3, 4));
-        assert_eq!((read.format, read.seed), (Format::Webp, Some(7)));
+        assert_eq!((read.settings.format, read.settings.seed), (Some(Format::Webp), Some(7)));
+        assert_eq!((read.operation, read.references.len()), (Operation::Inpaint, 1));
+        assert_eq!(read.mask.expect("a mask").size, Size { width: 640, height: 480 });
+        assert_eq!(read.deployment.options.get("steps"), Some(&serde_json::json!(4)));
         assert_eq!(read.lease_time, Duration::from_secs(30));
         assert_eq!(read.deadline.unix_timestamp_nanos(), 60_500_000_000);
         assert_eq!(read.deployment.call_timeout, Duration::from_secs(90));
@@ -212,6 +267,8 @@ mod tests {
             proto::Job { count: 0, ..job() },
             proto::Job { owner: "users/x".to_owned(), ..job() },
             proto::Job { epoch: -1, ..job() },
+            proto::Job { operation: 0, ..job() },
+            proto::Job { inputs: vec![input(proto::InputRole::Unspecified)], ..job() },
         ];
         for job in broken {
             assert!(matches!(Job::try_from(job), Err(LeaseError::Malformed(_))));

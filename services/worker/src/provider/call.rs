@@ -1,11 +1,14 @@
 //! A provider call: what is asked of a provider, once.
 
-use std::fmt;
-use std::str::FromStr;
+use std::sync::Arc;
 
+use bytes::Bytes;
+use imagioo_picture::{Format, Operation, Settings, Size};
 use imagioo_types::Screened;
+use serde_json::{Map, Value};
 
-use crate::format::Format;
+/// What the catalogue tells an adapter besides: free-form, in the adapter's own words.
+pub type Options = Map<String, Value>;
 
 /// One call. A generation of several images may need several.
 #[derive(Debug, Clone)]
@@ -14,52 +17,51 @@ pub struct Call {
     pub key: String,
     /// The provider's name for the model.
     pub model: String,
-    /// What to draw; screened, or there would be no call.
+    /// Where below the account's address; empty for the adapter's usual place.
+    pub endpoint: String,
+    /// What the adapter is told besides.
+    pub options: Arc<Options>,
+    /// What is done. The gateway checked that the model can do it.
+    pub operation: Operation,
+    /// The words; screened, or there would be no call.
     pub prompt: Screened,
-    /// Width and height, such as `1024x1024`, or a word the provider knows; empty means its default.
-    pub size: String,
-    /// A quality the provider knows; empty means its default.
-    pub quality: String,
-    /// The wished file format. The result's real one is found in its bytes.
-    pub format: Format,
-    /// The seed of the first image, where the caller chose one.
-    pub seed: Option<i64>,
+    /// How it is made. What is absent is the provider's choice. The real format of a result is found in its bytes.
+    pub settings: Settings,
+    /// Pictures to start from, the one to change first.
+    pub references: Vec<Picture>,
+    /// White where to repaint, black where to keep, of the size of the first reference.
+    pub mask: Option<Picture>,
     /// The place of its first image within the generation.
     pub first: u32,
     /// Images wanted.
     pub count: u32,
 }
 
+impl Call {
+    /// The wished file format.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.settings.format.unwrap_or(Format::Png)
+    }
+
+    /// An option that is a text.
+    #[must_use]
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options.get(name).and_then(Value::as_str)
+    }
+}
+
+/// A picture file in memory that was verified when it was taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// The file.
+    pub file: Bytes,
+    /// What it is.
+    pub format: Format,
+    /// Its pixels, as stored in the file.
+    pub size: Size,
+}
+
 /// A provider's id for an accepted call. Opaque.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskId(pub String);
-
-/// Width and height in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
-    /// Pixels.
-    pub width: u32,
-    /// Pixels.
-    pub height: u32,
-}
-
-/// A text that is not of the form `1024x1024`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a size looks like 1024x1024")]
-pub struct InvalidSize;
-
-impl FromStr for Size {
-    type Err = InvalidSize;
-
-    fn from_str(text: &str) -> Result<Self, InvalidSize> {
-        let (width, height) = text.split_once('x').ok_or(InvalidSize)?;
-        let side = |digits: &str| digits.parse().ok().filter(|side| *side > 0).ok_or(InvalidSize);
-        Ok(Self { width: side(width)?, height: side(height)? })
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}", self.width, self.height)
-    }
-}

@@ -1,6 +1,8 @@
 //! The `sketch` provider: draws a picture of the prompt on this machine, for nothing, the same everywhere.
 
 mod canvas;
+mod drawing;
+mod edit;
 mod font;
 mod scene;
 mod subject;
@@ -8,18 +10,13 @@ mod subject;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
-use image::codecs::jpeg::JpegEncoder;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::codecs::webp::WebPEncoder;
-use image::{ExtendedColorType, ImageEncoder as _, ImageError, RgbImage};
+use imagioo_picture::{Format, Operation};
 use serde::Deserialize;
 
-use super::{Call, CallError, Capabilities, Charged, Images, Provider, ProviderImage, Size, Submission};
-use crate::format::Format;
+use super::{Call, CallError, Capabilities, Images, Provider, ProviderImage, Submission};
 use crate::progress::{Preview, Progress, Stage};
-use crate::reason::Reason;
+use drawing::Drawing;
 
 /// How the sketch provider draws.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,7 +34,7 @@ impl Default for SketchConfig {
     }
 }
 
-/// Draws landscapes. Costs nothing, so nothing needs to be noted before it draws.
+/// Draws landscapes, and changes pictures as every operation asks. Costs nothing, so nothing needs to be noted before it draws.
 #[derive(Debug)]
 pub struct Sketch {
     config: SketchConfig,
@@ -45,9 +42,6 @@ pub struct Sketch {
 
 /// Longer sides of the previews, in pixels.
 const PREVIEW_SIDES: [u32; 3] = [64, 128, 256];
-
-/// Longest side it draws, in pixels.
-const MAX_SIDE: u32 = 4096;
 
 impl Sketch {
     /// A provider that draws so.
@@ -62,7 +56,7 @@ impl Sketch {
         let pause = Duration::from_millis(self.config.latency_ms) / steps;
         for (step, side) in (1..).zip(sides) {
             tokio::time::sleep(pause).await;
-            let data = drawing.scaled_to(side).file(call.seed_or_key()).await?;
+            let data = drawing.preview(side).file(call.seed_or_key()).await?;
             let preview = Preview { index: call.first, format: Format::Png, data };
             progress.preview(100 * step / steps, preview);
         }
@@ -74,12 +68,18 @@ impl Sketch {
 #[async_trait]
 impl Provider for Sketch {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { images_per_call: u32::MAX, paid: false, idempotent: true, look_up: false }
+        Capabilities {
+            operations: &Operation::ALL,
+            images_per_call: u32::MAX,
+            paid: false,
+            idempotent: true,
+            look_up: false,
+        }
     }
 
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
-        let drawing = Drawing::of(call)?;
         progress.report(Stage::Generating, 0);
+        let drawing = Drawing::of(call).await?;
         self.think(&drawing, call, progress).await?;
         let first = call.seed_or_key();
         let images = stream::iter(0..call.count).then(move |place| {
@@ -98,89 +98,39 @@ impl Call {
     /// The seed of the first image; one that follows from the call's key when the caller chose none.
     fn seed_or_key(&self) -> u32 {
         let from_key = || self.key.bytes().fold(7, |seed: u32, byte| seed.wrapping_mul(31) ^ u32::from(byte));
-        self.seed.and_then(|seed| u32::try_from(seed).ok()).unwrap_or_else(from_key)
+        self.settings.seed.and_then(|seed| u32::try_from(seed).ok()).unwrap_or_else(from_key)
     }
-}
-
-/// What to draw, but for the seed.
-#[derive(Debug, Clone)]
-struct Drawing {
-    prompt: imagioo_types::Prompt,
-    size: Size,
-    format: Format,
-}
-
-impl Drawing {
-    fn of(call: &Call) -> Result<Self, CallError> {
-        let size = if call.size.is_empty() { "1024x1024" } else { &call.size };
-        let size: Size =
-            size.parse().map_err(|error| CallError::failed(Reason::SettingUnsupported).because(error))?;
-        if size.width.max(size.height) > MAX_SIDE || size.width.min(size.height) < 16 {
-            return Err(CallError::failed(Reason::SettingUnsupported));
-        }
-        Ok(Self { prompt: call.prompt.prompt().clone(), size, format: call.format })
-    }
-
-    /// The same picture as a PNG whose longer side has so many pixels.
-    fn scaled_to(&self, side: u32) -> Self {
-        let Size { width, height } = self.size;
-        let longer = width.max(height);
-        let scale = |length: u32| (length * side / longer).max(1);
-        Self {
-            size: Size { width: scale(width), height: scale(height) },
-            format: Format::Png,
-            ..self.clone()
-        }
-    }
-
-    /// Draws and encodes, off the async threads.
-    async fn file(&self, seed: u32) -> Result<Bytes, CallError> {
-        let drawing = self.clone();
-        let drawn = tokio::task::spawn_blocking(move || {
-            let Size { width, height } = drawing.size;
-            encode(&scene::draw(drawing.prompt.as_str(), seed.into(), width, height), drawing.format)
-        });
-        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-            CallError::retry(Reason::ProviderUnavailable, Charged::No).because(error)
-        };
-        drawn.await.map_err(|error| failed(error.into()))?.map_err(|error| failed(error.into()))
-    }
-}
-
-/// Encodes for speed: fast PNG, JPEG at quality 88, lossless WebP.
-fn encode(pixels: &RgbImage, format: Format) -> Result<Bytes, ImageError> {
-    let mut file = Vec::new();
-    let (width, height) = pixels.dimensions();
-    let color = ExtendedColorType::Rgb8;
-    match format {
-        Format::Png => PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Adaptive)
-            .write_image(pixels, width, height, color)?,
-        Format::Jpeg => {
-            JpegEncoder::new_with_quality(&mut file, 88).write_image(pixels, width, height, color)?;
-        }
-        Format::Webp => WebPEncoder::new_lossless(&mut file).write_image(pixels, width, height, color)?,
-    }
-    Ok(file.into())
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use futures::TryStreamExt as _;
-    use imagioo_types::{Prompt, Screened};
+    use image::RgbImage;
+    use imagioo_picture::{Margins, Settings, Size};
+    use imagioo_types::{Prompt, Screened, Wording};
     use sha2::{Digest as _, Sha256};
 
     use super::*;
+    use crate::provider::Picture;
+    use crate::reason::Reason;
 
     fn call(prompt: &str, seed: i64) -> Call {
         let prompt = Prompt::parse(prompt.to_owned()).expect("valid prompt");
         Call {
             key: "gen/1/0".to_owned(),
             model: "sketch".to_owned(),
-            prompt: Screened::allowed_by("off", prompt),
-            size: "192x128".to_owned(),
-            quality: String::new(),
-            format: Format::Png,
-            seed: Some(seed),
+            endpoint: String::new(),
+            options: Default::default(),
+            operation: Operation::TextToImage,
+            prompt: Screened::allowed_by("off", Wording::of(prompt)),
+            settings: Settings {
+                size: Some(Size { width: 192, height: 128 }),
+                seed: Some(seed),
+                ..Settings::default()
+            },
+            references: Vec::new(),
+            mask: None,
             first: 0,
             count: 1,
         }
@@ -240,7 +190,8 @@ mod tests {
     #[tokio::test]
     async fn the_wished_format_and_size_are_honoured() {
         for format in [Format::Png, Format::Jpeg, Format::Webp] {
-            let file = files(Call { format, ..call("trees", 1) }).await.remove(0).0;
+            let settings = Settings { format: Some(format), ..call("trees", 1).settings };
+            let file = files(Call { settings, ..call("trees", 1) }).await.remove(0).0;
             assert_eq!(Format::of(&file), Some(format));
             let drawn = image::load_from_memory(&file).expect("a readable image");
             assert_eq!((drawn.width(), drawn.height()), (192, 128));
@@ -248,13 +199,53 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_size_that_cannot_be_drawn_is_a_final_failure() {
-        for size in ["big", "0x10", "8x8", "99999x99999", "100x"] {
-            let call = Call { size: size.to_owned(), ..call("trees", 1) };
+    async fn what_cannot_be_drawn_is_a_final_failure() {
+        let settings = |width, height| Settings { size: Some(Size { width, height }), ..Settings::default() };
+        let asked = [
+            Call { settings: settings(8, 8), ..call("trees", 1) },
+            Call { settings: settings(99_999, 99_999), ..call("trees", 1) },
+            Call { operation: Operation::Upscale, ..call("trees", 1) },
+            Call { operation: Operation::Inpaint, references: vec![picture().await], ..call("trees", 1) },
+        ];
+        for call in asked {
             let sketch = Sketch::new(SketchConfig::default());
             let error = sketch.submit(&call, &Progress::default()).await.err().expect("refused");
-            assert_eq!(error.reason, Reason::SettingUnsupported, "{size}");
+            assert_eq!(error.reason, Reason::SettingUnsupported, "{:?}", call.operation);
         }
+    }
+
+    async fn picture() -> Picture {
+        let file = files(call("a boat", 3)).await.remove(0).0;
+        Picture { file, format: Format::Png, size: Size { width: 192, height: 128 } }
+    }
+
+    #[tokio::test]
+    async fn every_operation_has_a_result_of_the_right_size() {
+        let margins = Some(Margins { left: 10, top: 20, right: 30, bottom: 40 });
+        let cases = [
+            (Operation::ImageToImage, Settings::default(), (192, 128)),
+            (Operation::Inpaint, Settings::default(), (192, 128)),
+            (Operation::Outpaint, Settings { margins, ..Settings::default() }, (232, 188)),
+            (Operation::Upscale, Settings { upscale_factor: Some(4), ..Settings::default() }, (768, 512)),
+            (Operation::RemoveBackground, Settings::default(), (192, 128)),
+            (Operation::Variation, Settings::default(), (192, 128)),
+        ];
+        for (operation, settings, expected) in cases {
+            let mask = (operation == Operation::Inpaint).then_some(picture().await);
+            let references = vec![picture().await];
+            let asked = Call { operation, settings, references, mask, ..call("a fox", 1) };
+            let file = files(asked).await.remove(0).0;
+            let drawn = image::load_from_memory(&file).expect("a readable image");
+            assert_eq!((drawn.width(), drawn.height()), expected, "{operation:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_aspect_ratio_chooses_the_size() {
+        let settings = Settings { aspect_ratio: Some("16:9".to_owned()), ..Settings::default() };
+        let file = files(Call { settings, ..call("trees", 1) }).await.remove(0).0;
+        let drawn = image::load_from_memory(&file).expect("a readable image");
+        assert_eq!((drawn.width(), drawn.height()), (1360, 768));
     }
 
     #[tokio::test]

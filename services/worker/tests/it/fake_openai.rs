@@ -23,7 +23,7 @@ pub struct FakeOpenAi {
 /// What was asked, and what will be answered.
 #[derive(Default)]
 pub struct State {
-    /// Answers to generation requests, in order.
+    /// Answers to requests for images, in order.
     pub replies: VecDeque<Reply>,
     /// Answers to everything else, by path.
     pub files: HashMap<String, Reply>,
@@ -35,7 +35,17 @@ pub struct State {
 pub struct Asked {
     pub path: String,
     pub authorization: Option<String>,
+    /// What was sent as JSON.
     pub body: Value,
+    /// What was sent as a form, in order.
+    pub parts: Vec<Part>,
+}
+
+/// One part of a form.
+pub struct Part {
+    pub name: String,
+    pub content_type: Option<String>,
+    pub body: Vec<u8>,
 }
 
 /// One answer.
@@ -132,9 +142,9 @@ impl FakeOpenAi {
         self.state.lock().expect("no test panics inside")
     }
 
-    /// Generation requests so far: each would have been paid for.
+    /// Requests for images so far: each would have been paid for.
     pub fn paid(&self) -> usize {
-        self.state().requests.iter().filter(|asked| asked.path == "/v1/images/generations").count()
+        self.state().requests.iter().filter(|asked| asked.path.starts_with("/v1/images/")).count()
     }
 }
 
@@ -148,7 +158,7 @@ async fn connection(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     let Some(asked) = read(&mut stream).await else { return };
     let reply = {
         let mut state = state.lock().expect("no test panics inside");
-        let reply = if asked.path == "/v1/images/generations" {
+        let reply = if asked.path.starts_with("/v1/images/") {
             state.replies.pop_front()
         } else {
             state.files.get(&asked.path).cloned()
@@ -183,11 +193,37 @@ async fn read(stream: &mut TcpStream) -> Option<Asked> {
             return None;
         }
     }
+    let body = &bytes[end + 4..];
+    let boundary = header("content-type").and_then(|kind| Some(kind.split_once("boundary=")?.1.to_owned()));
     Some(Asked {
         path: head.split(' ').nth(1)?.to_owned(),
         authorization: header("authorization"),
-        body: serde_json::from_slice(&bytes[end + 4..]).unwrap_or_default(),
+        body: serde_json::from_slice(body).unwrap_or_default(),
+        parts: boundary.map(|boundary| parts(body, &boundary)).unwrap_or_default(),
     })
+}
+
+/// The parts of a form (RFC 7578).
+fn parts(body: &[u8], boundary: &str) -> Vec<Part> {
+    let mark = format!("--{boundary}");
+    let starts: Vec<_> = (0..body.len()).filter(|at| body[*at..].starts_with(mark.as_bytes())).collect();
+    let between = starts.windows(2).map(|pair| &body[pair[0] + mark.len() + 2..pair[1] - 2]);
+    between
+        .map(|part| {
+            let end = part.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
+            let head = String::from_utf8_lossy(&part[..end]).into_owned();
+            let quoted = head.split_once("name=\"").and_then(|(_, rest)| rest.split_once('"'));
+            let kind = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(": ")?;
+                name.eq_ignore_ascii_case("content-type").then(|| value.to_owned())
+            });
+            Part {
+                name: quoted.expect("a name").0.to_owned(),
+                content_type: kind,
+                body: part[end + 4..].to_vec(),
+            }
+        })
+        .collect()
 }
 
 async fn write(stream: &mut TcpStream, reply: Reply) -> std::io::Result<()> {

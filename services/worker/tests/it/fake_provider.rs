@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
+use imagioo_picture::Operation;
 use imagioo_worker::progress::Progress;
 use imagioo_worker::provider::{
     Call, CallError, Capabilities, Images, Provider, ProviderImage, Submission, TaskId,
@@ -65,8 +66,13 @@ impl Drop for Waiting {
 }
 
 /// One paid image per call of up to ten, without look-up or idempotency.
-pub const PAID: Capabilities =
-    Capabilities { images_per_call: 10, paid: true, idempotent: false, look_up: false };
+pub const PAID: Capabilities = Capabilities {
+    operations: &Operation::ALL,
+    images_per_call: 10,
+    paid: true,
+    idempotent: false,
+    look_up: false,
+};
 
 impl FakeProvider {
     /// A provider with these capabilities that will act so.

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use image::RgbImage;
+use imagioo_picture::{Format, Operation, Settings, Size};
 use imagioo_proto::jobs::v1::manifest::Ending;
 use imagioo_proto::jobs::v1::{GenerationFinished, GenerationProgress, GenerationReady, Manifest};
 use imagioo_queue::{Deliveries, Queue, Subscription, topology};
 use imagioo_runtime::ops::Readiness;
-use imagioo_runtime::{Settings, Shutdown};
+use imagioo_runtime::{Settings as Configuration, Shutdown};
 use imagioo_storage::{ObjectKey, Storage};
-use imagioo_types::{Clock, GenerationId, ManualClock, Prompt, Screened, UserId};
-use imagioo_worker::format::Format;
+use imagioo_types::{Clock, GenerationId, ManualClock, Prompt, Screened, UserId, Wording};
 use imagioo_worker::job::{Deployment, Job, Lease, RecordedCall, UnknownOutcome};
 use imagioo_worker::provider::{Provider, TaskId};
 use imagioo_worker::{Config, DEFAULTS, Parts, Ports, Registry, serve_with};
@@ -172,7 +172,7 @@ pub async fn within<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn config(overrides: toml::Table) -> Config {
-    let settings = Settings::from_parts("worker", DEFAULTS, overrides).expect("well formed");
+    let settings = Configuration::from_parts("worker", DEFAULTS, overrides).expect("well formed");
     settings.read().expect("complete")
 }
 
@@ -182,11 +182,16 @@ pub fn job(count: u32) -> Job {
     Job {
         lease: Lease { generation: GenerationId::generate(), attempt: 1, epoch: 1 },
         owner: UserId::generate(),
-        prompt: Screened::allowed_by("off", prompt),
-        size: "64x48".to_owned(),
-        quality: String::new(),
-        format: Format::Png,
-        seed: Some(7),
+        prompt: Screened::allowed_by("off", Wording::of(prompt)),
+        operation: Operation::TextToImage,
+        settings: Settings {
+            size: Some(Size { width: 64, height: 48 }),
+            format: Some(Format::Png),
+            seed: Some(7),
+            ..Settings::default()
+        },
+        references: Vec::new(),
+        mask: None,
         count,
         deployment: Deployment {
             id: "sketch".to_owned(),
@@ -194,6 +199,8 @@ pub fn job(count: u32) -> Job {
             model: "model-1".to_owned(),
             call_timeout: Duration::from_secs(20),
             unknown_outcome: UnknownOutcome::Fail,
+            endpoint: String::new(),
+            options: Arc::default(),
         },
         lease_time: Duration::from_secs(30),
         deadline: NOW + Duration::from_secs(3600),

@@ -53,7 +53,7 @@ async fn a_batch_larger_than_a_call_becomes_several_calls_with_their_own_notes()
     let manifest = world.outcome().await.manifest;
     assert_eq!((ending(&manifest).as_str(), places(&manifest)), ("complete", vec![0, 1, 2]));
     let asked: Vec<_> =
-        provider.state().submitted.iter().map(|call| (call.first, call.count, call.seed)).collect();
+        provider.state().submitted.iter().map(|call| (call.first, call.count, call.settings.seed)).collect();
     assert_eq!(asked, [(0, 2, Some(7)), (2, 1, Some(9))]);
     assert_eq!(world.gateway.state().notes, [(0, None), (1, None)]);
     worker.stop().await;

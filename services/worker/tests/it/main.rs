@@ -7,4 +7,5 @@ mod harness;
 mod interruptions;
 mod jobs;
 mod openai;
+mod openai_edits;
 mod recovery;

@@ -40,7 +40,7 @@ async fn after(reply: Reply) -> String {
 async fn images_in_base64_are_delivered() {
     let server = FakeOpenAi::start([Reply::images(&[&picture(1), &picture(2)])]).await;
     let mut job = job_at("openai", 2);
-    job.quality = "low".to_owned();
+    job.settings.quality = Some("low".to_owned());
     let manifest = attempt(&job, &server, toml::Table::new()).await;
     assert_eq!((ending(&manifest).as_str(), places(&manifest)), ("complete", vec![0, 1]));
     assert_eq!(manifest.images[0].size_bytes, i64::try_from(picture(1).len()).expect("small"));

@@ -1,14 +1,15 @@
 //! Inserting accepted generations: many rows, one statement, each with or without a slot at once.
 
+use imagioo_picture::{Operation, Settings};
 use imagioo_types::{Credits, GenerationId, Screened, UserId};
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 use super::State;
-use crate::catalogue::{Operation, Settings};
 use crate::db::broken;
 use crate::dispatch::Share;
-use crate::generation::Generation;
+use crate::generation::{Generation, Input};
 
 /// An accepted generation: validated, priced, screened and paid for.
 #[derive(Debug, Clone)]
@@ -22,6 +23,9 @@ pub(crate) struct New {
     pub(crate) settings: Settings,
     pub(crate) count: i32,
     pub(crate) prompt: Screened,
+    pub(crate) inputs: Vec<Input>,
+    /// What it was derived from, with the first of its kind.
+    pub(crate) parent: Option<Lineage>,
     pub(crate) deployment: String,
     pub(crate) catalogue_version: String,
     pub(crate) price: Credits,
@@ -32,6 +36,13 @@ pub(crate) struct New {
     pub(crate) end_within: Duration,
     /// The `traceparent` of the call that creates it.
     pub(crate) trace: Option<String>,
+}
+
+/// Where a generation comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lineage {
+    pub(crate) parent: GenerationId,
+    pub(crate) root: GenerationId,
 }
 
 impl New {
@@ -48,7 +59,9 @@ impl New {
             operation: self.operation,
             settings: self.settings,
             count: self.count,
-            prompt: self.prompt.prompt().clone(),
+            wording: self.prompt.wording().clone(),
+            inputs: self.inputs,
+            parent: self.parent.map(|lineage| lineage.parent),
             deployment: self.deployment,
             catalogue_version: self.catalogue_version,
             price: self.price,
@@ -94,15 +107,21 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
         .iter()
         .map(|row| serde_json::to_value(&row.settings).map_err(broken))
         .collect::<Result<Vec<_>, _>>()?;
+    let inputs = rows
+        .iter()
+        .map(|row| serde_json::to_value(&row.inputs).map_err(broken))
+        .collect::<Result<Vec<_>, _>>()?;
     let found = sqlx::query!(
         r#"with input as materialized (
                select * from unnest(
                    $1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::jsonb[], $8::int[],
                    $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::float8[], $15::int[],
-                   $16::bool[], $17::float8[], $18::float8[], $19::text[]
+                   $16::bool[], $17::float8[], $18::float8[], $19::text[], $20::text[], $21::jsonb[], $22::uuid[],
+                   $23::uuid[]
                ) with ordinality as input (
                    id, owner, request_id, body_hash, model, operation, settings, count, prompt, screening, deployment,
-                   catalogue_version, price, weight, cap, open, start_within, end_within, trace, place
+                   catalogue_version, price, weight, cap, open, start_within, end_within, trace,
+                   negative_prompt, inputs, parent, root, place
                )
            ), existing as materialized (
                select id, state from generation.generations where id = any($1)
@@ -150,7 +169,8 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
            ), created as (
                insert into generation.generations (
                    id, owner, request_id, body_hash, state, model, operation, settings, count, prompt, screening,
-                   deployment, catalogue_version, price, dispatched_at, start_deadline, deadline, created_at, trace
+                   deployment, catalogue_version, price, dispatched_at, start_deadline, deadline, created_at, trace,
+                   negative_prompt, inputs, parent, root
                )
                select f.id, f.owner, f.request_id, f.body_hash,
                       case when f.turn <= s.granted then 'dispatched' else 'queued' end,
@@ -159,7 +179,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
                       case when f.turn <= s.granted then generation.clock_now() end,
                       generation.clock_now() + make_interval(secs => f.start_within),
                       generation.clock_now() + make_interval(secs => f.end_within),
-                      generation.clock_now(), f.trace
+                      generation.clock_now(), f.trace, f.negative_prompt, f.inputs, f.parent, f.root
                from fresh f join slots s on s.owner = f.owner and s.queue = f.deployment
                returning id, owner, deployment, state, created_at, deadline
            ), waiting as (
@@ -177,7 +197,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
         &column(rows, |row| row.operation.as_str().to_owned()),
         &settings,
         &column(rows, |row| row.count),
-        &column(rows, |row| row.prompt.prompt().as_str().to_owned()),
+        &column(rows, |row| row.prompt.wording().prompt_text().to_owned()),
         &column(rows, |row| row.prompt.decision().to_owned()),
         &column(rows, |row| row.deployment.clone()),
         &column(rows, |row| row.catalogue_version.clone()),
@@ -188,6 +208,10 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
         &column(rows, |row| row.start_within.as_seconds_f64()),
         &column(rows, |row| row.end_within.as_seconds_f64()),
         &column(rows, |row| row.trace.clone()) as &[Option<String>],
+        &column(rows, |row| row.prompt.wording().negative_text().to_owned()),
+        &inputs,
+        &column(rows, |row| row.parent.map(|lineage| lineage.parent.uuid())) as &[Option<Uuid>],
+        &column(rows, |row| row.parent.map(|lineage| lineage.root.uuid())) as &[Option<Uuid>],
     )
     .fetch_all(conn)
     .await?;

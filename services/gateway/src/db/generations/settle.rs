@@ -239,13 +239,16 @@ struct ImageColumns {
 impl ImageColumns {
     fn of(outcomes: &[Outcome]) -> Self {
         let mut columns = Self::default();
-        let delivered = outcomes.iter().flat_map(|outcome| match &outcome.ending {
-            Ending::End { images, .. } => images.as_slice(),
-            Ending::Requeue { .. } => &[],
+        let delivered = outcomes.iter().flat_map(|outcome| {
+            let images = match &outcome.ending {
+                Ending::End { images, .. } => images.as_slice(),
+                Ending::Requeue { .. } => &[],
+            };
+            images.iter().map(|image| (outcome.generation, image))
         });
-        for image in delivered {
+        for (generation, image) in delivered {
             columns.ids.push(image.id.uuid());
-            columns.generations.push(image.generation.uuid());
+            columns.generations.push(generation.uuid());
             columns.indexes.push(image.index);
             columns.object_keys.push(image.object_key.clone());
             columns.formats.push(image.format.as_str().to_owned());

@@ -1,12 +1,13 @@
 //! Starting generations: lease, fence and intent in one commit, many rows in one statement.
 
-use imagioo_types::{GenerationId, NotAllowed, Prompt, Screened, UserId};
+use imagioo_picture::{Operation, Settings};
+use imagioo_types::{GenerationId, NotAllowed, Screened, UserId, Wording};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::{Duration, OffsetDateTime};
 
-use crate::catalogue::{Operation, Settings};
 use crate::db::broken;
+use crate::generation::Input;
 
 /// A worker that wants a generation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +29,7 @@ pub(crate) struct Started {
     pub(crate) operation: Operation,
     pub(crate) settings: Settings,
     pub(crate) count: i32,
+    pub(crate) inputs: Vec<Input>,
     pub(crate) deployment: String,
     pub(crate) deadline: OffsetDateTime,
 }
@@ -66,8 +68,9 @@ pub(crate) async fn start(
                started_at = coalesce(g.started_at, generation.clock_now())
            from free
            where g.id = free.id
-           returning g.id, g.owner, g.attempt, g.epoch, g.version, g.prompt, g.screening, g.operation,
-                     g.settings as "settings: Json<Settings>", g.count, g.deployment, g.deadline"#,
+           returning g.id, g.owner, g.attempt, g.epoch, g.version, g.prompt, g.negative_prompt, g.screening,
+                     g.operation, g.settings as "settings: Json<Settings>", g.count,
+                     g.inputs as "inputs: Json<Vec<Input>>", g.deployment, g.deadline"#,
         &generations,
         &attempts,
         &workers,
@@ -77,18 +80,19 @@ pub(crate) async fn start(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let prompt = Prompt::parse(row.prompt).map_err(broken)?;
+            let wording = Wording::from_texts(row.prompt, row.negative_prompt).map_err(broken)?;
             Ok(Started {
                 generation: GenerationId::from_uuid(row.id),
                 owner: UserId::from_uuid(row.owner),
                 attempt: row.attempt,
                 epoch: row.epoch,
                 version: row.version,
-                prompt: Screened::from_stored(prompt, row.screening)
+                prompt: Screened::from_stored(wording, row.screening)
                     .map_err(|error: NotAllowed| broken(error))?,
                 operation: Operation::parse(&row.operation).ok_or_else(|| broken(row.operation))?,
                 settings: row.settings.0,
                 count: row.count,
+                inputs: row.inputs.0,
                 deployment: row.deployment,
                 deadline: row.deadline,
             })

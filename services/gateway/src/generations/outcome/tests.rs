@@ -1,7 +1,7 @@
-use imagioo_types::{ImageId, Prompt};
+use imagioo_picture::{Format, Operation, Settings};
+use imagioo_types::{ImageId, Prompt, Wording};
 
 use super::*;
-use crate::catalogue::{Format, Operation, Settings};
 
 const RETRIES: Retries =
     Retries { attempts: 3, takeovers: 5, backoff_base_seconds: 2, backoff_cap_seconds: 60 };
@@ -17,9 +17,11 @@ fn generation(count: i32) -> Generation {
         version: 3,
         model: "models/sketch".to_owned(),
         operation: Operation::TextToImage,
-        settings: Settings { size: "8x8".to_owned(), quality: None, format: Format::Png, seed: None },
+        settings: Settings::default(),
         count,
-        prompt: Prompt::parse("a fox".to_owned()).expect("valid"),
+        wording: Wording::of(Prompt::parse("a fox".to_owned()).expect("valid")),
+        inputs: Vec::new(),
+        parent: None,
         deployment: "sketch".to_owned(),
         catalogue_version: "1".to_owned(),
         price: Credits::new(i64::from(count) * 5),
@@ -38,7 +40,7 @@ fn images(generation: &Generation, count: i32) -> Vec<Image> {
     (0..count)
         .map(|index| Image {
             id: ImageId::generate(),
-            generation: generation.id,
+            generation: Some(generation.id),
             owner: generation.owner,
             index,
             object_key: index.to_string(),

@@ -6,8 +6,8 @@ use imagioo_proto::generation::v1::model_service_client::ModelServiceClient;
 use imagioo_proto::generation::v1::{
     CancelGenerationRequest, CreateGenerationRequest, DownloadImageRequest, Generation, GenerationState,
     GetGenerationRequest, GetImageRequest, Image, ListGenerationsRequest, ListGenerationsResponse,
-    ListImagesRequest, ListImagesResponse, WatchGenerationRequest, WatchGenerationResponse,
-    download_image_response::Part,
+    ListImagesRequest, ListImagesResponse, RunGenerationAgainRequest, UploadImageRequest,
+    WatchGenerationRequest, WatchGenerationResponse, download_image_response::Part,
 };
 use imagioo_rpc::{Code, RpcError, bearer};
 use imagioo_types::{GenerationId, SessionId, UserId};
@@ -101,8 +101,33 @@ impl User {
     }
 
     pub async fn list(&self, page_size: i32, page_token: &str) -> Result<ListGenerationsResponse, RpcError> {
-        let request = ListGenerationsRequest { page_size, page_token: page_token.to_owned() };
+        let request = ListGenerationsRequest {
+            page_size,
+            page_token: page_token.to_owned(),
+            versions_of: String::new(),
+        };
         Ok(within("an answer", self.generations().list_generations(self.says(request))).await?.into_inner())
+    }
+
+    /// The versions of a generation, newest first.
+    pub async fn versions(&self, name: &str) -> Result<Vec<Generation>, RpcError> {
+        let request = ListGenerationsRequest { versions_of: name.to_owned(), ..Default::default() };
+        let answer = within("an answer", self.generations().list_generations(self.says(request))).await?;
+        Ok(answer.into_inner().generations)
+    }
+
+    pub async fn run_again(&self, request: RunGenerationAgainRequest) -> Result<Generation, RpcError> {
+        let answer = within("an answer", self.generations().run_generation_again(self.says(request))).await?;
+        Ok(answer.into_inner().generation.expect("a generation"))
+    }
+
+    /// Uploads a file in parts of 100 bytes.
+    pub async fn upload(&self, file: &[u8]) -> Result<Image, RpcError> {
+        let parts: Vec<_> =
+            file.chunks(100).map(|part| UploadImageRequest { data: part.to_vec().into() }).collect();
+        let request = self.says(()).map(|()| futures::stream::iter(parts));
+        let answer = within("an answer", self.images().upload_image(request)).await?;
+        Ok(answer.into_inner().image.expect("an image"))
     }
 
     pub async fn get_image(&self, name: &str) -> Result<Image, RpcError> {

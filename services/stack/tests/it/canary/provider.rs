@@ -48,7 +48,7 @@ qualities = []
 formats = ["png"]
 max_count = 4
 seed = false
-price = 1
+prices = [{{ credits = 1 }}]
 [[models.deployments]]
 id = "{id}"
 provider = "{provider}"

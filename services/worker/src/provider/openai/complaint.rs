@@ -6,8 +6,8 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
 
+use crate::provider::account::{retry_after, tame};
 use crate::provider::{CallError, Charged, Refusal};
 use crate::reason::Reason;
 
@@ -22,9 +22,6 @@ const REFUSALS: [&str; 5] = [
 
 /// Codes that say the account is out of money, under whatever status.
 const EXHAUSTED: [&str; 2] = ["insufficientquota", "billinghardlimitreached"];
-
-/// Longest wait that is taken from a provider.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// What the provider said, reduced to what a log may hold.
 #[derive(Debug, thiserror::Error)]
@@ -61,14 +58,14 @@ pub(super) fn classify(
     } else if named(&EXHAUSTED) {
         CallError::failed(Reason::ProviderQuota)
     } else {
-        by_status(status, wait(headers, now))
+        by_status(status, retry_after(headers, now))
     };
     class.because(complaint)
 }
 
 /// The provider's name for a request; its support asks for it.
 pub(super) fn request_id(headers: &HeaderMap) -> String {
-    header(headers, "x-request-id").map(tame).unwrap_or_default()
+    headers.get("x-request-id").and_then(|id| id.to_str().ok()).map(tame).unwrap_or_default()
 }
 
 fn by_status(status: StatusCode, wait: Option<Duration>) -> CallError {
@@ -130,37 +127,12 @@ fn named_in(message: &str) -> Vec<String> {
     list.map(|(names, _)| names.split(',').map(tame).collect()).unwrap_or_default()
 }
 
-/// How long the provider wants to be left alone: milliseconds, seconds, or until a date.
-fn wait(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
-    let number = |name| header(headers, name)?.trim().parse::<f64>().ok();
-    let seconds =
-        number("retry-after-ms").map(|milliseconds| milliseconds / 1000.0).or_else(|| number("retry-after"));
-    let wait = match seconds {
-        Some(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
-        None => {
-            let date = OffsetDateTime::parse(header(headers, "retry-after")?, &Rfc2822).ok()?;
-            (date - now).try_into().unwrap_or_default()
-        }
-    };
-    Some(wait.min(LONGEST_WAIT))
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
 fn word(value: Option<&Value>) -> String {
     match value {
         Some(Value::String(text)) => tame(text),
         Some(Value::Number(number)) => number.to_string(),
         _ => String::new(),
     }
-}
-
-/// A provider's word, cut to what identifiers are made of: it goes to logs and manifests.
-fn tame(text: &str) -> String {
-    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.');
-    text.trim().chars().take_while(allowed).take(64).collect()
 }
 
 fn plain(name: &str) -> String {
@@ -179,16 +151,6 @@ mod tests {
     fn class(status: u16, body: &str) -> CallError {
         let status = StatusCode::from_u16(status).expect("a status");
         classify(status, &HeaderMap::new(), body.as_bytes(), NOW)
-    }
-
-    fn waits(name: &'static str, value: &'static str) -> Option<Duration> {
-        let headers = [(name, value)].into_iter();
-        wait(
-            &headers
-                .map(|(name, value)| (name.parse().expect("name"), value.parse().expect("value")))
-                .collect(),
-            NOW,
-        )
     }
 
     #[test]
@@ -248,19 +210,6 @@ mod tests {
         for (status, body, fate, reason) in table {
             let error = class(status, body);
             assert_eq!((error.fate, error.reason), (fate, reason), "{status} {body}");
-        }
-    }
-
-    #[test]
-    fn the_wished_wait_is_read_in_all_its_forms() {
-        assert_eq!(waits("retry-after", "7"), Some(Duration::from_secs(7)));
-        assert_eq!(waits("retry-after", "1.5"), Some(Duration::from_millis(1500)));
-        assert_eq!(waits("retry-after-ms", "250"), Some(Duration::from_millis(250)));
-        assert_eq!(waits("retry-after", "Thu, 01 Jan 2026 00:00:30 GMT"), Some(Duration::from_secs(30)));
-        assert_eq!(waits("retry-after", "Thu, 01 Jan 2025 00:00:30 GMT"), Some(Duration::ZERO));
-        assert_eq!(waits("retry-after", "99999999999"), Some(LONGEST_WAIT));
-        for nonsense in ["-1", "NaN", "soon", ""] {
-            assert_eq!(waits("retry-after", nonsense), None, "{nonsense}");
         }
     }
 

@@ -1,9 +1,13 @@
-//! The body of a request: the model, the prompt, and the parameters this server is known to understand.
+//! The body of a request: the model, the prompt, the pictures, and the parameters this server is known to understand.
 
-use serde::{Deserialize, Serialize};
+use reqwest::multipart::{Form, Part};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use imagioo_picture::Operation;
 
 use super::OpenAiConfig;
-use crate::provider::{Call, CallError};
+use crate::provider::{Call, CallError, Picture, pixels};
 use crate::reason::Reason;
 
 /// An optional parameter of the API.
@@ -18,47 +22,107 @@ pub enum Parameter {
     Quality,
     /// The file format.
     OutputFormat,
+    /// Quality of a JPEG or WebP file.
+    OutputCompression,
+    /// Transparent or opaque.
+    Background,
     /// Not of OpenAI's own; many compatible servers have it.
     Seed,
+    /// Not of OpenAI's own; some compatible servers have it.
+    NegativePrompt,
 }
 
 impl Parameter {
     /// What the GPT image models understand.
     pub(super) fn usual() -> Vec<Self> {
-        vec![Self::N, Self::Size, Self::Quality, Self::OutputFormat]
+        vec![
+            Self::N,
+            Self::Size,
+            Self::Quality,
+            Self::OutputFormat,
+            Self::OutputCompression,
+            Self::Background,
+        ]
     }
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    prompt: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    n: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    quality: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_format: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    response_format: Option<&'static str>,
+/// The body of a generation.
+pub(super) fn json(config: &OpenAiConfig, call: &Call) -> Result<Vec<u8>, CallError> {
+    serde_json::to_vec(&fields(config, call))
+        .map_err(|error| CallError::failed(Reason::SettingUnsupported).because(error))
 }
 
-pub(super) fn body(config: &OpenAiConfig, call: &Call) -> Result<Vec<u8>, CallError> {
-    let knows = |parameter| config.parameters.contains(&parameter);
-    let given = |parameter, text: &'_ str| knows(parameter) && !text.is_empty();
-    let body = Body {
-        model: &call.model,
-        prompt: call.prompt.prompt().as_str(),
-        n: knows(Parameter::N).then_some(call.count),
-        size: given(Parameter::Size, &call.size).then_some(&call.size),
-        quality: given(Parameter::Quality, &call.quality).then_some(&call.quality),
-        output_format: knows(Parameter::OutputFormat).then(|| call.format.as_str()),
-        seed: call.seed.filter(|_| knows(Parameter::Seed)),
-        response_format: config.send_response_format.then_some("b64_json"),
+/// The body of an edit: `image[]` for every reference, `mask` transparent where to repaint.
+pub(super) async fn form(config: &OpenAiConfig, call: &Call) -> Result<Form, CallError> {
+    let missing = || CallError::failed(Reason::SettingUnsupported);
+    let (images, mask) = match call.operation {
+        Operation::Outpaint => {
+            let reference = call.references.first().ok_or_else(missing)?;
+            let margins = call.settings.margins.ok_or_else(missing)?;
+            let (canvas, mask) = pixels::extended(reference, margins).await?;
+            (vec![canvas], Some(pixels::transparent_where_white(&mask).await?))
+        }
+        Operation::Inpaint => {
+            let mask = call.mask.as_ref().ok_or_else(missing)?;
+            (call.references.clone(), Some(pixels::transparent_where_white(mask).await?))
+        }
+        _ => (call.references.clone(), None),
     };
-    serde_json::to_vec(&body).map_err(|error| CallError::failed(Reason::SettingUnsupported).because(error))
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let mut form = fields(config, call)
+        .into_iter()
+        .fold(Form::new(), |form, (name, value)| form.text(name, text(value)));
+    for (place, image) in images.iter().enumerate() {
+        form = form.part("image[]", part(image, &format!("image-{place}"))?);
+    }
+    match mask {
+        Some(mask) => Ok(form.part("mask", part(&mask, "mask")?)),
+        None => Ok(form),
+    }
+}
+
+fn part(picture: &Picture, name: &str) -> Result<Part, CallError> {
+    let length = picture.file.len() as u64;
+    Part::stream_with_length(picture.file.clone(), length)
+        .file_name(format!("{name}.{}", picture.format.as_str()))
+        .mime_str(picture.format.media_type())
+        .map_err(|error| CallError::failed(Reason::InputUnusable).because(error))
+}
+
+/// The prompt. The API wants one always; imagioo wants none to continue a picture.
+fn words(call: &Call) -> &str {
+    let text = call.prompt.wording().prompt_text();
+    if text.is_empty() { "Continue the picture naturally beyond its borders." } else { text }
+}
+
+/// Everything that is not a picture.
+fn fields(config: &OpenAiConfig, call: &Call) -> Map<String, Value> {
+    let settings = &call.settings;
+    let negative = Some(call.prompt.wording().negative_text()).filter(|text| !text.is_empty());
+    let optional = [
+        (Parameter::N, "n", Some(call.count.into())),
+        (Parameter::Size, "size", settings.size.map(|size| size.to_string().into())),
+        (Parameter::Quality, "quality", settings.quality.clone().map(Value::from)),
+        (Parameter::OutputFormat, "output_format", Some(call.format().as_str().into())),
+        (Parameter::OutputCompression, "output_compression", settings.compression.map(Value::from)),
+        (Parameter::Background, "background", settings.background.map(|ground| ground.as_str().into())),
+        (Parameter::Seed, "seed", settings.seed.map(Value::from)),
+        (Parameter::NegativePrompt, "negative_prompt", negative.map(Value::from)),
+    ];
+    let mut fields = Map::new();
+    fields.insert("model".to_owned(), call.model.as_str().into());
+    fields.insert("prompt".to_owned(), words(call).into());
+    for (parameter, name, value) in optional {
+        if let Some(value) = value.filter(|_| config.parameters.contains(&parameter)) {
+            fields.insert(name.to_owned(), value);
+        }
+    }
+    if config.send_response_format {
+        fields.insert("response_format".to_owned(), "b64_json".into());
+    }
+    fields.extend(call.options.iter().map(|(name, value)| (name.clone(), value.clone())));
+    fields
 }

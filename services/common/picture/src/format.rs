@@ -1,9 +1,10 @@
-//! The file formats a result may have, recognised by their first bytes and never by a claim.
+//! The file formats a picture may have, recognised by their first bytes and never by a claim.
 
 use imagioo_proto::generation::v1::ImageFormat;
 
 /// File format of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Portable Network Graphics.
     Png,
@@ -35,7 +36,31 @@ impl Format {
         }
     }
 
-    pub(crate) const fn codec(self) -> image::ImageFormat {
+    /// The format with this lower-case name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Png, Self::Jpeg, Self::Webp].into_iter().find(|format| format.as_str() == name)
+    }
+
+    /// The media type, such as `image/png`.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::Webp => "image/webp",
+        }
+    }
+
+    /// Whether its pixels can be transparent.
+    #[must_use]
+    pub const fn has_alpha(self) -> bool {
+        !matches!(self, Self::Jpeg)
+    }
+
+    /// The codec of the `image` crate.
+    #[must_use]
+    pub const fn codec(self) -> image::ImageFormat {
         match self {
             Self::Png => image::ImageFormat::Png,
             Self::Jpeg => image::ImageFormat::Jpeg,
@@ -54,13 +79,15 @@ impl From<Format> for ImageFormat {
     }
 }
 
-/// The default, PNG, stands for an unspecified format.
-impl From<ImageFormat> for Format {
-    fn from(format: ImageFormat) -> Self {
+impl Format {
+    /// The format of a message; nothing for an unspecified one.
+    #[must_use]
+    pub const fn of_message(format: ImageFormat) -> Option<Self> {
         match format {
-            ImageFormat::Unspecified | ImageFormat::Png => Self::Png,
-            ImageFormat::Jpeg => Self::Jpeg,
-            ImageFormat::Webp => Self::Webp,
+            ImageFormat::Unspecified => None,
+            ImageFormat::Png => Some(Self::Png),
+            ImageFormat::Jpeg => Some(Self::Jpeg),
+            ImageFormat::Webp => Some(Self::Webp),
         }
     }
 }

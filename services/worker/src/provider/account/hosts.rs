@@ -1,22 +1,16 @@
-//! Fetching a result from the link a provider gave: from listed hosts only.
+//! The hosts from which results may be fetched.
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
-use futures::stream::{self, BoxStream};
-use futures::{StreamExt as _, TryStreamExt as _};
-use reqwest::Client;
 use url::Url;
 
-use super::{OpenAiConfig, transport_error};
-use crate::backoff::Backoff;
-use crate::provider::{CallError, Charged, Fate};
+use crate::provider::CallError;
 use crate::reason::Reason;
 
 /// The hosts of one account from which results may be fetched.
 #[derive(Debug)]
 pub(super) struct AllowedHosts {
-    /// `host` or `host:port`, over HTTPS.
+    /// `host`, `host:port` or `*.domain`, over HTTPS.
     secure: HashSet<String>,
     /// The same, also over HTTP.
     trusted: HashSet<String>,
@@ -37,10 +31,11 @@ enum Forbidden {
 }
 
 impl AllowedHosts {
-    pub(super) fn of(config: &OpenAiConfig) -> Self {
-        let secure = config.result_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
-        let trusted = config.trusted_hosts.iter().map(|host| host.to_ascii_lowercase());
-        Self { secure, trusted: trusted.chain(authority(&config.base_url)).collect() }
+    /// `own` is the account's own address; the rest is as configured.
+    pub(super) fn new(own: &Url, result_hosts: &[String], trusted_hosts: &[String]) -> Self {
+        let secure = result_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        let trusted = trusted_hosts.iter().map(|host| host.to_ascii_lowercase());
+        Self { secure, trusted: trusted.chain(authority(own)).collect() }
     }
 
     /// The address behind a link, if its host is listed.
@@ -53,11 +48,18 @@ impl AllowedHosts {
         let has_user = !url.username().is_empty() || url.password().is_some();
         let host = authority(&url).filter(|_| !has_user).ok_or(Forbidden::Unusual)?;
         let listed = match url.scheme() {
-            "https" => self.secure.contains(&host) || self.trusted.contains(&host),
+            "https" => self.is_secure(&host) || self.trusted.contains(&host),
             "http" => self.trusted.contains(&host),
             _ => return Err(Forbidden::Unusual),
         };
         if listed { Ok(url) } else { Err(Forbidden::Host(host)) }
+    }
+
+    /// Listed as it stands, or below a listed `*.domain`.
+    fn is_secure(&self, host: &str) -> bool {
+        let parents = host.match_indices('.').map(|(dot, _)| &host[dot..]);
+        self.secure.contains(host)
+            || parents.into_iter().any(|rest| self.secure.contains(&format!("*{rest}")))
     }
 }
 
@@ -67,61 +69,14 @@ fn authority(url: &Url) -> Option<String> {
     Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
-/// Opens a result. Tries again for a few seconds: the image is paid for, and its link does not live long.
-pub(super) async fn open(
-    client: Client,
-    url: Url,
-) -> Result<BoxStream<'static, Result<Bytes, CallError>>, CallError> {
-    let mut backoff = Backoff::short();
-    loop {
-        let error = match get(&client, &url).await {
-            Ok(response) => return Ok(response.bytes_stream().map_err(lost).boxed()),
-            Err(error) => error,
-        };
-        let worth_it = matches!(error.fate, Fate::Retry { .. });
-        if !(worth_it && backoff.wait().await) {
-            return Err(error);
-        }
-    }
-}
-
-/// A stream of nothing but the reason.
-pub(super) fn broken(error: CallError) -> BoxStream<'static, Result<Bytes, CallError>> {
-    stream::once(async { Err(error) }).boxed()
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the link answers {0}")]
-struct NoFile(reqwest::StatusCode);
-
-async fn get(client: &Client, url: &Url) -> Result<reqwest::Response, CallError> {
-    let response = client.get(url.clone()).send().await.map_err(lost)?;
-    let status = response.status();
-    match status.as_u16() {
-        200 => Ok(response),
-        408 | 429 | 500..=599 => {
-            Err(CallError::retry(Reason::ProviderBadImage, Charged::Unknown).because(NoFile(status)))
-        }
-        _ => Err(CallError::failed(Reason::ProviderBadImage).because(NoFile(status))),
-    }
-}
-
-/// The image exists and was paid for; only its bytes did not arrive.
-fn lost(error: reqwest::Error) -> CallError {
-    CallError { fate: Fate::Retry { after: None, charged: Charged::Unknown }, ..transport_error(error) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn hosts() -> AllowedHosts {
-        let config = serde_json::json!({
-            "base_url": "http://127.0.0.1:8080/v1",
-            "result_hosts": ["cdn.example.com", "files.example.com:8443"],
-            "trusted_hosts": ["minio.internal:9000"],
-        });
-        AllowedHosts::of(&serde_json::from_value(config).expect("a configuration"))
+        let own = "http://127.0.0.1:8080/v1".parse().expect("an address");
+        let listed = ["cdn.example.com", "files.example.com:8443", "*.delivery.example"].map(str::to_owned);
+        AllowedHosts::new(&own, &listed, &["minio.internal:9000".to_owned()])
     }
 
     #[test]
@@ -131,6 +86,8 @@ mod tests {
             "https://CDN.example.com/1.png?signature=x",
             "https://files.example.com:8443/1.png",
             "http://minio.internal:9000/1.png",
+            "https://eu.delivery.example/1.png",
+            "https://a.eu.delivery.example/1.png",
         ];
         for link in allowed {
             assert!(hosts().check(link).is_ok(), "{link}");
@@ -144,6 +101,9 @@ mod tests {
             "https://cdn.example.com@evil.example/1.png",
             "https://user@cdn.example.com/1.png",
             "https://evil.example/cdn.example.com",
+            "https://delivery.example/1.png",
+            "https://evildelivery.example/1.png",
+            "http://eu.delivery.example/1.png",
             "http://169.254.169.254/latest/meta-data",
             "http://[::1]:8080/",
             "file:///etc/passwd",

@@ -1,4 +1,4 @@
-//! Verification: what a result really is, found by reading all of it inside strict limits.
+//! Verification: what a picture really is, found by reading all of it inside strict limits.
 
 mod container;
 
@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use image::{ImageDecoder as _, ImageError, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
@@ -14,17 +14,20 @@ use crate::format::Format;
 
 /// What an image is, as read from its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Verified {
-    pub(crate) format: Format,
-    pub(crate) width: u32,
-    pub(crate) height: u32,
+pub struct Verified {
+    /// Read from its first bytes.
+    pub format: Format,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
     /// SHA-256 of the file.
-    pub(crate) sha256: [u8; 32],
+    pub sha256: [u8; 32],
 }
 
 /// Why a file is not an image that can be kept.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unusable {
+pub enum Unusable {
     /// Neither PNG nor JPEG nor WebP: a page, another format, or nothing.
     #[error("the file is neither png, jpeg nor webp")]
     NotAnImage,
@@ -55,14 +58,15 @@ pub(crate) enum Unusable {
 
 /// Decodes images off the async threads, a bounded number at once.
 #[derive(Debug, Clone)]
-pub(crate) struct Verifier {
+pub struct Verifier {
     max_pixels: u64,
     room: Arc<Semaphore>,
 }
 
 impl Verifier {
     /// Takes images of at most `max_pixels`, checked in the header before memory is taken for them, `decoders` at once.
-    pub(crate) fn new(max_pixels: u64, decoders: usize) -> Self {
+    #[must_use]
+    pub fn new(max_pixels: u64, decoders: usize) -> Self {
         Self { max_pixels, room: Arc::new(Semaphore::new(decoders.max(1))) }
     }
 
@@ -70,7 +74,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Unusable`] says what is wrong with it.
-    pub(crate) async fn verify(&self, file: Bytes) -> Result<Verified, Unusable> {
+    pub async fn verify(&self, file: Bytes) -> Result<Verified, Unusable> {
         let room = Arc::clone(&self.room).acquire_owned().await.map_err(Unusable::Closed)?;
         let max_pixels = self.max_pixels;
         let read = tokio::task::spawn_blocking(move || {
@@ -82,6 +86,15 @@ impl Verifier {
 }
 
 fn read(file: &[u8], max_pixels: u64) -> Result<Verified, Unusable> {
+    let (format, decoder) = open(file, max_pixels)?;
+    let (width, height) = decoder.dimensions();
+    let mut decoded = vec![0; usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX)];
+    decoder.read_image(&mut decoded).map_err(Unusable::Broken)?;
+    Ok(Verified { format, width, height, sha256: Sha256::digest(file).into() })
+}
+
+/// A decoder for a whole, single picture of at most `max_pixels`, limited in what memory it may take.
+fn open(file: &[u8], max_pixels: u64) -> Result<(Format, impl ImageDecoder), Unusable> {
     let format = Format::of(file).ok_or(Unusable::NotAnImage)?;
     container::check(format, file)?;
     let mut header = ImageReader::with_format(Cursor::new(file), format.codec());
@@ -93,10 +106,19 @@ fn read(file: &[u8], max_pixels: u64) -> Result<Verified, Unusable> {
     }
     let mut reader = ImageReader::with_format(Cursor::new(file), format.codec());
     reader.limits(limits(pixels));
-    let decoder = reader.into_decoder().map_err(Unusable::Broken)?;
-    let mut decoded = vec![0; usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX)];
-    decoder.read_image(&mut decoded).map_err(Unusable::Broken)?;
-    Ok(Verified { format, width, height, sha256: Sha256::digest(file).into() })
+    Ok((format, reader.into_decoder().map_err(Unusable::Broken)?))
+}
+
+/// The pixels of a file that was verified, as its creator meant it to be seen: turned upright where it says so.
+///
+/// # Errors
+/// [`Unusable`] says what is wrong with it.
+pub fn decode(file: &[u8], max_pixels: u64) -> Result<DynamicImage, Unusable> {
+    let (_, mut decoder) = open(file, max_pixels)?;
+    let orientation = decoder.orientation().map_err(Unusable::Broken)?;
+    let mut pixels = DynamicImage::from_decoder(decoder).map_err(Unusable::Broken)?;
+    pixels.apply_orientation(orientation);
+    Ok(pixels)
 }
 
 /// Memory for so many pixels of eight bytes (16-bit RGBA) with as much again for the decoder, and 32 MiB for the rest.

@@ -1,0 +1,75 @@
+//! Pictures that their owners bring along: verified before anything is kept, and kept once.
+
+use bytes::Bytes;
+use imagioo_picture::{Unusable, Verified};
+use imagioo_rpc::{Code, RpcError};
+use imagioo_storage::ObjectKey;
+use imagioo_types::{ImageId, UserId};
+
+use crate::app::App;
+use crate::db;
+use crate::error::Error;
+use crate::generation::Image;
+
+/// A file that is a picture.
+#[derive(Debug, Clone)]
+pub(crate) struct Upload {
+    file: Bytes,
+    pub(crate) verified: Verified,
+}
+
+/// Reads the whole file; `field` is where it came from.
+pub(crate) async fn verify(app: &App, file: Bytes, field: &'static str) -> Result<Upload, RpcError> {
+    check_length(app, file.len(), field)?;
+    match app.verifier.verify(file.clone()).await {
+        Ok(verified) => Ok(Upload { file, verified }),
+        Err(error @ (Unusable::Stopped(_) | Unusable::Closed(_))) => Err(RpcError::internal(error)),
+        Err(error) => Err(RpcError::new(Code::ImageUnusable, "the picture cannot be used")
+            .field(field, format!("{error}: send a whole, single PNG, JPEG or WebP"))),
+    }
+}
+
+/// Refuses a file that is too long, as soon as so many bytes of it are known.
+pub(crate) fn check_length(app: &App, length: usize, field: &'static str) -> Result<(), RpcError> {
+    let most = app.config.uploads.max_bytes;
+    if length as u64 <= most {
+        return Ok(());
+    }
+    Err(RpcError::new(Code::TooLarge, "the picture is too large")
+        .field(field, format!("must have at most {most} bytes")))
+}
+
+/// Keeps an upload; the same file of the same owner is kept once.
+pub(crate) async fn keep(app: &App, owner: UserId, upload: Upload) -> Result<Image, Error> {
+    let Upload { file, verified } = upload;
+    let mut conn = app.pool.acquire().await?;
+    if let Some(image) = db::images::find_upload(&mut conn, owner, &verified.sha256).await? {
+        return Ok(image);
+    }
+    drop(conn);
+    let id = ImageId::generate();
+    let key = ObjectKey::upload(owner, id);
+    let image = Image {
+        id,
+        generation: None,
+        owner,
+        index: 0,
+        object_key: key.to_string(),
+        format: verified.format,
+        width: i32::try_from(verified.width).unwrap_or(i32::MAX),
+        height: i32::try_from(verified.height).unwrap_or(i32::MAX),
+        size_bytes: i64::try_from(file.len()).unwrap_or(i64::MAX),
+        sha256: verified.sha256.to_vec(),
+        seed: None,
+        created_at: app.clock.now(),
+    };
+    app.storage.create(&key, file).await?;
+    let kept = db::images::insert_upload(&mut *app.pool.acquire().await?, &image).await?;
+    if kept.id != id
+        && let Err(error) = app.storage.delete(&key).await
+    {
+        // The collector removes what no image row names.
+        tracing::warn!(error = &error as &dyn std::error::Error, "second copy of an upload not deleted");
+    }
+    Ok(kept)
+}

@@ -1,0 +1,226 @@
+//! One picture to be drawn: what it shows, how large it is, and in which file it comes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::codecs::webp::WebPEncoder;
+use image::{DynamicImage, GrayImage, ImageEncoder as _, ImageError, RgbaImage};
+use imagioo_picture::{Format, Operation, Settings, Size, decode};
+
+use super::{edit, scene};
+use crate::provider::{Call, CallError, Charged, Picture};
+use crate::reason::Reason;
+
+/// Longest side it draws, in pixels.
+const MAX_SIDE: u32 = 8192;
+
+/// Most pixels of a picture it starts from, or draws.
+const MAX_PIXELS: u64 = 40_000_000;
+
+/// Quality of a JPEG file when none is asked for.
+const JPEG_QUALITY: u8 = 88;
+
+/// How far an image to image goes from its reference when nothing is asked for.
+const STRENGTH: f64 = 0.5;
+
+/// What to draw, but for the seed.
+#[derive(Debug, Clone)]
+pub(super) struct Drawing {
+    operation: Operation,
+    words: String,
+    settings: Settings,
+    size: Size,
+    format: Format,
+    sources: Arc<Sources>,
+    /// The longer side of a preview.
+    shrunk_to: Option<u32>,
+}
+
+/// The pixels of the pictures it starts from.
+#[derive(Debug, Default)]
+struct Sources {
+    references: Vec<RgbaImage>,
+    mask: Option<GrayImage>,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl Drawing {
+    /// The drawing that a call asks for. Pictures are decoded off the async threads.
+    ///
+    /// # Errors
+    /// A final failure when it asks for something that cannot be drawn.
+    pub(super) async fn of(call: &Call) -> Result<Self, CallError> {
+        let (references, mask) = (call.references.clone(), call.mask.clone());
+        let decoded = tokio::task::spawn_blocking(move || Sources::decode(&references, mask.as_ref()));
+        let unusable = |error: Failure| CallError::failed(Reason::InputUnusable).because(error);
+        let sources = decoded.await.map_err(|error| unusable(error.into()))?.map_err(unusable)?;
+        let unsupported = || CallError::failed(Reason::SettingUnsupported);
+        let size = sources.size_of(call).ok_or_else(unsupported)?;
+        if size.width.max(size.height) > MAX_SIDE
+            || size.width.min(size.height) < 16
+            || size.pixels() > MAX_PIXELS
+        {
+            return Err(unsupported());
+        }
+        Ok(Self {
+            operation: call.operation,
+            words: call.prompt.wording().prompt_text().to_owned(),
+            settings: call.settings.clone(),
+            size,
+            format: call.format(),
+            sources: Arc::new(sources),
+            shrunk_to: None,
+        })
+    }
+
+    /// The same picture as a PNG whose longer side has so many pixels.
+    pub(super) fn preview(&self, side: u32) -> Self {
+        Self { shrunk_to: Some(side), format: Format::Png, ..self.clone() }
+    }
+
+    /// Draws and encodes, off the async threads.
+    pub(super) async fn file(&self, seed: u32) -> Result<Bytes, CallError> {
+        let drawing = self.clone();
+        let drawn = tokio::task::spawn_blocking(move || {
+            encode(drawing.draw(seed), drawing.format, drawing.settings.compression)
+        });
+        let failed =
+            |error: Failure| CallError::retry(Reason::ProviderUnavailable, Charged::No).because(error);
+        drawn.await.map_err(|error| failed(error.into()))?.map_err(|error| failed(error.into()))
+    }
+
+    fn draw(&self, seed: u32) -> DynamicImage {
+        if let Some(side) = self.shrunk_to {
+            return self.draw_small(seed, side);
+        }
+        match self.edited(seed) {
+            Some(pixels) if pixels.pixels().all(|pixel| pixel.0[3] == u8::MAX) => {
+                DynamicImage::ImageRgba8(pixels).into_rgb8().into()
+            }
+            Some(pixels) => pixels.into(),
+            None => self.scene(seed, self.size).into(),
+        }
+    }
+
+    /// A scene is drawn small at once; what is made of pictures is shrunk.
+    fn draw_small(&self, seed: u32, side: u32) -> DynamicImage {
+        let longer = self.size.width.max(self.size.height);
+        let scale = |length: u32| (length * side / longer).max(1);
+        let size = Size { width: scale(self.size.width), height: scale(self.size.height) };
+        match self.edited(seed) {
+            Some(pixels) => edit::scale(&pixels, size).into(),
+            None => self.scene(seed, size).into(),
+        }
+    }
+
+    /// What becomes of the pictures; nothing when there are none.
+    fn edited(&self, seed: u32) -> Option<RgbaImage> {
+        let (reference, others) = self.sources.references.split_first()?;
+        let scene = || self.scene(seed, self.size);
+        Some(match self.operation {
+            Operation::TextToImage => return None,
+            Operation::ImageToImage => {
+                edit::follow(reference, others, &scene(), self.settings.strength.unwrap_or(STRENGTH))
+            }
+            Operation::Inpaint => edit::inpaint(reference, self.sources.mask.as_ref()?, &scene()),
+            Operation::Outpaint => {
+                edit::outpaint(reference, self.settings.margins.unwrap_or_default(), &scene())
+            }
+            Operation::Upscale => edit::scale(reference, self.size),
+            Operation::RemoveBackground => edit::cut_out(reference),
+            Operation::Variation => edit::vary(reference, seed),
+        })
+    }
+
+    fn scene(&self, seed: u32, size: Size) -> image::RgbImage {
+        scene::draw(&self.words, seed.into(), size.width, size.height)
+    }
+}
+
+impl Sources {
+    fn decode(references: &[Picture], mask: Option<&Picture>) -> Result<Self, Failure> {
+        let pixels = |picture: &Picture| decode(&picture.file, MAX_PIXELS);
+        let references: Vec<_> = references
+            .iter()
+            .map(|picture| Ok(pixels(picture)?.into_rgba8()))
+            .collect::<Result<_, Failure>>()?;
+        let mask = mask.map(|picture| pixels(picture).map(DynamicImage::into_luma8)).transpose()?;
+        match (&mask, references.first()) {
+            (Some(mask), Some(reference)) if mask.dimensions() != reference.dimensions() => {
+                Err("the mask is not of the size of the first reference".into())
+            }
+            _ => Ok(Self { references, mask }),
+        }
+    }
+
+    /// The size of the result; nothing when the call lacks what it needs.
+    fn size_of(&self, call: &Call) -> Option<Size> {
+        let reference =
+            || self.references.first().map(|pixels| Size { width: pixels.width(), height: pixels.height() });
+        match call.operation {
+            Operation::TextToImage => {
+                Some(wished(&call.settings).unwrap_or(Size { width: 1024, height: 1024 }))
+            }
+            Operation::ImageToImage => wished(&call.settings).or_else(reference),
+            Operation::Inpaint => self.mask.as_ref().and_then(|_| reference()),
+            Operation::Outpaint => Some(call.settings.margins?.around(reference()?)),
+            Operation::Upscale => {
+                let (factor, size) = (call.settings.upscale_factor.unwrap_or(2), reference()?);
+                Some(Size {
+                    width: size.width.checked_mul(factor)?,
+                    height: size.height.checked_mul(factor)?,
+                })
+            }
+            Operation::RemoveBackground | Operation::Variation => reference(),
+        }
+    }
+}
+
+/// The size that the settings ask for, if any: by pixels, or by aspect ratio and resolution around one megapixel.
+fn wished(settings: &Settings) -> Option<Size> {
+    if settings.size.is_some() {
+        return settings.size;
+    }
+    let base = match settings.resolution.as_deref() {
+        Some("2K") => 2048,
+        Some(_) => 1024,
+        None => 1024,
+    };
+    let ratio = settings.aspect_ratio.as_deref().or(settings.resolution.as_deref().map(|_| "1:1"))?;
+    let (wide, high) = ratio.split_once(':')?;
+    let (wide, high): (f64, f64) = (wide.parse().ok()?, high.parse().ok()?);
+    Some(Size { width: side(base, wide / high), height: side(base, high / wide) })
+}
+
+/// A side of a rectangle with the area of a square, in steps of 16 pixels.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, and is checked after"
+)]
+fn side(base: u32, ratio: f64) -> u32 {
+    (f64::from(base) * ratio.sqrt() / 16.0).round() as u32 * 16
+}
+
+/// Encodes for speed: fast PNG, JPEG, lossless WebP.
+fn encode(pixels: DynamicImage, format: Format, quality: Option<u32>) -> Result<Bytes, ImageError> {
+    let mut file = Vec::new();
+    match format {
+        Format::Png => pixels.write_with_encoder(PngEncoder::new_with_quality(
+            &mut file,
+            CompressionType::Fast,
+            FilterType::Adaptive,
+        ))?,
+        Format::Jpeg => {
+            let quality = quality.and_then(|quality| u8::try_from(quality).ok()).unwrap_or(JPEG_QUALITY);
+            let pixels = pixels.into_rgb8();
+            let encoder = JpegEncoder::new_with_quality(&mut file, quality.max(1));
+            encoder.write_image(&pixels, pixels.width(), pixels.height(), image::ExtendedColorType::Rgb8)?;
+        }
+        Format::Webp => pixels.write_with_encoder(WebPEncoder::new_lossless(&mut file))?,
+    }
+    Ok(file.into())
+}
