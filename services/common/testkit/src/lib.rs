@@ -1,5 +1,5 @@
-//! What tests of several services need: a fresh database per test on a real PostgreSQL, and an S3 server that
-//! misbehaves on request.
+//! What tests of several services need: a fresh database per test on a real PostgreSQL, and servers that misbehave on
+//! request: an S3 and a web server.
 //!
 //! `imagioo-testkit run -- CMD` starts a private PostgreSQL and a private RabbitMQ and runs the tests with
 //! their addresses in [`TEST_POSTGRES`] and [`TEST_RABBITMQ`]. A server of one's own may be named there
@@ -9,6 +9,7 @@
 mod database;
 pub mod s3;
 mod template;
+pub mod web;
 
 pub use database::Database;
 

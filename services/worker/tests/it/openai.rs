@@ -6,7 +6,9 @@ use imagioo_proto::jobs::v1::Manifest;
 use imagioo_proto::jobs::v1::manifest::Ending;
 use imagioo_worker::job::Job;
 
-use crate::fake_openai::{FakeOpenAi, Reply, images};
+use imagioo_testkit::web::{Asked, Reply};
+
+use crate::fake_openai::{FakeOpenAi, images, success};
 use crate::harness::{NOW, World, ending, job_at, picture, picture_as, places};
 
 /// Runs one job against a server that will give one answer.
@@ -38,32 +40,32 @@ async fn after(reply: Reply) -> String {
 
 #[tokio::test]
 async fn images_in_base64_are_delivered() {
-    let server = FakeOpenAi::start([Reply::images(&[&picture(1), &picture(2)])]).await;
+    let server = FakeOpenAi::start([success(&[&picture(1), &picture(2)])]).await;
     let mut job = job_at("openai", 2);
     job.settings.quality = Some("low".to_owned());
     let manifest = attempt(&job, &server, toml::Table::new()).await;
     assert_eq!((ending(&manifest).as_str(), places(&manifest)), ("complete", vec![0, 1]));
     assert_eq!(manifest.images[0].size_bytes, i64::try_from(picture(1).len()).expect("small"));
 
-    let state = server.state();
-    let asked = &state.requests[0];
+    let requests = server.asked();
+    let asked = &requests[0];
     assert_eq!(asked.path, "/v1/images/generations");
-    assert_eq!(asked.authorization.as_deref(), Some("Bearer test-key"));
+    assert_eq!(asked.header("authorization"), Some("Bearer test-key"));
     let expected = serde_json::json!({
         "model": "model-1", "prompt": "a red fox under a full moon", "n": 2, "size": "64x48", "quality": "low",
         "output_format": "png",
     });
-    assert_eq!(asked.body, expected, "nothing but the usual parameters, no response_format");
+    assert_eq!(asked.json(), expected, "nothing but the usual parameters, no response_format");
 }
 
 #[tokio::test]
 async fn only_configured_parameters_are_sent_and_without_n_each_image_is_a_call() {
-    let server = FakeOpenAi::start([Reply::images(&[&picture(1)]), Reply::images(&[&picture(2)])]).await;
+    let server = FakeOpenAi::start([success(&[&picture(1)]), success(&[&picture(2)])]).await;
     let options = toml::toml! { account = { parameters = ["size", "seed"], send_response_format = true, api_key = "" } };
     let manifest = attempt(&job_at("openai", 2), &server, options).await;
     assert_eq!((ending(&manifest).as_str(), places(&manifest)), ("complete", vec![0, 1]));
-    let state = server.state();
-    let bodies: Vec<_> = state.requests.iter().map(|asked| asked.body.clone()).collect();
+    let requests = server.asked();
+    let bodies: Vec<_> = requests.iter().map(Asked::json).collect();
     let body = |seed: i64| {
         serde_json::json!({
             "model": "model-1", "prompt": "a red fox under a full moon", "size": "64x48", "seed": seed,
@@ -71,7 +73,7 @@ async fn only_configured_parameters_are_sent_and_without_n_each_image_is_a_call(
         })
     };
     assert_eq!(bodies, [body(7), body(8)]);
-    assert_eq!(state.requests[0].authorization, None);
+    assert_eq!(requests[0].header("authorization"), None);
 }
 
 #[tokio::test]
@@ -84,7 +86,7 @@ async fn images_behind_links_are_fetched_from_the_servers_own_host() {
     server.state().files.insert("/files/1.png?signature=x".to_owned(), file);
     let manifest = attempt(&job_at("openai", 1), &server, toml::Table::new()).await;
     assert_eq!((ending(&manifest).as_str(), manifest.images.len()), ("complete", 1));
-    assert_eq!(server.state().requests[1].authorization, None, "the key stays with the API");
+    assert_eq!(server.asked()[1].header("authorization"), None, "the key stays with the API");
 }
 
 /// r76: a link to another host, or to something that is no image, fails the job.
@@ -110,7 +112,7 @@ async fn r76_foreign_links_pages_and_redirects_are_not_images() {
         let manifest = attempt(&job_at("openai", 1), &server, toml::Table::new()).await;
         assert_eq!((ending(&manifest).as_str(), manifest.images.len()), (expected, 0), "{link}");
     }
-    assert_eq!(foreign.state().requests.len(), 0, "nobody connected to the foreign host");
+    assert_eq!(foreign.asked().len(), 0, "nobody connected to the foreign host");
 }
 
 /// r43: every fault has its class.
@@ -137,12 +139,8 @@ async fn r43_every_fault_has_its_class() {
         ("complaint", Reply::json(200, &error("server_error")), "retry:PROVIDER_BAD_ANSWER:unknown"),
         ("nothing", Reply::json(200, r#"{"data":[]}"#), "retry:PROVIDER_FEWER_IMAGES:unknown"),
         ("empty", Reply::json(200, r#"{"data":[{}]}"#), "retry:PROVIDER_BAD_IMAGE:unknown"),
-        ("html image", Reply::images(&[html]), "retry:PROVIDER_BAD_IMAGE:unknown"),
-        (
-            "half image",
-            Reply::images(&[&picture(1)[..picture(1).len() / 2]]),
-            "retry:PROVIDER_BAD_IMAGE:unknown",
-        ),
+        ("html image", success(&[html]), "retry:PROVIDER_BAD_IMAGE:unknown"),
+        ("half image", success(&[&picture(1)[..picture(1).len() / 2]]), "retry:PROVIDER_BAD_IMAGE:unknown"),
     ];
     for (name, reply, expected) in table {
         assert_eq!(after(reply).await, expected, "{name}");
@@ -226,7 +224,7 @@ async fn a_provider_that_cannot_be_reached_did_not_charge() {
 #[tokio::test]
 async fn another_format_than_asked_is_kept_for_what_it_is() {
     for (format, number) in [(image::ImageFormat::Jpeg, 2), (image::ImageFormat::WebP, 3)] {
-        let server = FakeOpenAi::start([Reply::images(&[&picture_as(9, format)])]).await;
+        let server = FakeOpenAi::start([success(&[&picture_as(9, format)])]).await;
         let manifest = attempt(&job_at("openai", 1), &server, toml::Table::new()).await;
         assert_eq!((ending(&manifest).as_str(), manifest.images[0].format), ("complete", number));
     }
@@ -241,7 +239,7 @@ async fn what_arrives_is_counted_and_not_believed() {
         (vec![&one[..], b"<html>", &three[..]], 3, "failed:PROVIDER_BAD_IMAGE", vec![0, 2]),
     ];
     for (files, count, expected, kept) in cases {
-        let server = FakeOpenAi::start([Reply::images(&files)]).await;
+        let server = FakeOpenAi::start([success(&files)]).await;
         let manifest = attempt(&job_at("openai", count), &server, toml::Table::new()).await;
         assert_eq!((ending(&manifest).as_str(), places(&manifest)), (expected, kept));
         assert_eq!(server.paid(), 1);
@@ -254,11 +252,8 @@ async fn answers_and_images_over_their_limits_are_not_taken() {
     let large = Reply::json(200, &format!(r#"{{"data":[{{"b64_json":"{}"}}]}}"#, "A".repeat(200_000)));
     let cases = [
         (large, "failed:PROVIDER_BAD_ANSWER"),
-        (Reply::Endless, "failed:PROVIDER_BAD_ANSWER"),
-        (
-            Reply::images(&[&[b"\x89PNG\r\n\x1a\n".as_slice(), &[0; 600]].concat()]),
-            "failed:PROVIDER_BAD_IMAGE",
-        ),
+        (Reply::Endless(r#"{"data":[{"b64_json":""#), "failed:PROVIDER_BAD_ANSWER"),
+        (success(&[&[b"\x89PNG\r\n\x1a\n".as_slice(), &[0; 600]].concat()]), "failed:PROVIDER_BAD_IMAGE"),
     ];
     for (reply, expected) in cases {
         let server = FakeOpenAi::start([reply]).await;

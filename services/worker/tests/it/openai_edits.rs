@@ -6,7 +6,9 @@ use imagioo_storage::ObjectKey;
 use imagioo_types::ImageId;
 use imagioo_worker::job::{Job, StoredPicture};
 
-use crate::fake_openai::{Asked, FakeOpenAi, Reply};
+use imagioo_testkit::web::Asked;
+
+use crate::fake_openai::{FakeOpenAi, success};
 use crate::harness::{World, ending, job_at, picture};
 
 /// Keeps a picture for a job, as the gateway does.
@@ -35,7 +37,7 @@ async fn edit(world: &World, operation: Operation, settings: Settings) -> Job {
 
 /// Runs a job against a server that answers with one image; what the server was asked.
 async fn asked(world: &mut World, job: &Job) -> Asked {
-    let server = FakeOpenAi::start([Reply::images(&[&picture(9)])]).await;
+    let server = FakeOpenAi::start([success(&[&picture(9)])]).await;
     let mut overrides = toml::toml! {
         [providers.openai]
         kind = "openai"
@@ -49,20 +51,20 @@ async fn asked(world: &mut World, job: &Job) -> Asked {
     world.submit(job).await;
     assert_eq!(ending(&world.outcome().await.manifest), "complete");
     worker.stop().await;
-    let asked = server.state().requests.remove(0);
+    let asked = server.asked().remove(0);
     assert_eq!(
-        (asked.path.as_str(), asked.authorization.as_deref()),
+        (asked.path.as_str(), asked.header("authorization")),
         ("/v1/images/edits", Some("Bearer test-key"))
     );
     asked
 }
 
-fn names(asked: &Asked) -> Vec<&str> {
-    asked.parts.iter().map(|part| part.name.as_str()).collect()
+fn names(asked: &Asked) -> Vec<String> {
+    asked.parts().into_iter().map(|part| part.name).collect()
 }
 
-fn part<'a>(asked: &'a Asked, name: &str) -> &'a [u8] {
-    &asked.parts.iter().find(|part| part.name == name).expect("sent").body
+fn part(asked: &Asked, name: &str) -> Vec<u8> {
+    asked.part(name).expect("sent").body
 }
 
 #[tokio::test]
@@ -74,7 +76,7 @@ async fn every_reference_is_sent_as_a_file_beside_the_settings() {
     let expected = ["model", "n", "output_format", "prompt", "image[]", "image[]"];
     assert_eq!(names(&asked), expected, "no mask, and no size: the server keeps the picture's");
     assert_eq!(part(&asked, "prompt"), b"a red fox under a full moon");
-    let files: Vec<_> = asked.parts.iter().filter(|part| part.name == "image[]").collect();
+    let files: Vec<_> = asked.parts().into_iter().filter(|part| part.name == "image[]").collect();
     assert_eq!([&files[0].body[..], &files[1].body[..]], [&picture(1)[..], &picture(2)[..]]);
     assert_eq!(files[0].content_type.as_deref(), Some("image/png"));
 }
@@ -85,7 +87,7 @@ async fn a_mask_becomes_transparent_where_it_was_white() {
     let mut job = edit(&world, Operation::Inpaint, Settings::default()).await;
     job.mask = Some(kept(&world, &job, &mask()).await);
     let asked = asked(&mut world, &job).await;
-    let sent = image::load_from_memory(part(&asked, "mask")).expect("a picture").into_rgba8();
+    let sent = image::load_from_memory(&part(&asked, "mask")).expect("a picture").into_rgba8();
     assert_eq!(sent.dimensions(), (64, 48));
     assert!(sent.enumerate_pixels().all(|(x, _, pixel)| pixel.0[3] == if x < 32 { 0 } else { 255 }));
 }
@@ -97,7 +99,7 @@ async fn an_outpaint_is_an_edit_of_a_larger_canvas() {
     let job = edit(&world, Operation::Outpaint, Settings { margins, ..Settings::default() }).await;
     let asked = asked(&mut world, &job).await;
     let [canvas, mask] = ["image[]", "mask"]
-        .map(|name| image::load_from_memory(part(&asked, name)).expect("a picture").into_rgba8());
+        .map(|name| image::load_from_memory(&part(&asked, name)).expect("a picture").into_rgba8());
     assert_eq!((canvas.dimensions(), mask.dimensions()), ((80, 64), (80, 64)));
     for (x, y, pixel) in mask.enumerate_pixels() {
         let inside = x >= 16 && y < 48;
@@ -111,7 +113,7 @@ async fn a_picture_that_is_gone_ends_the_job_before_anything_is_paid() {
     let mut world = World::new().await;
     let job = edit(&world, Operation::ImageToImage, Settings::default()).await;
     world.storage.delete(&job.references[0].key).await.expect("deleted");
-    let server = FakeOpenAi::start([Reply::images(&[&picture(9)])]).await;
+    let server = FakeOpenAi::start([success(&[&picture(9)])]).await;
     let mut overrides = toml::toml! {
         [providers.openai]
         kind = "openai"
