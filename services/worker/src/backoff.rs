@@ -27,6 +27,11 @@ impl Backoff {
         Self { next: Duration::from_millis(200), longest: Duration::from_secs(10), until: None }
     }
 
+    /// For asking how a task is getting on: never gives up, at most `longest` between two questions.
+    pub(crate) fn polling(longest: Duration) -> Self {
+        Self { next: Duration::from_millis(250).min(longest), longest, until: None }
+    }
+
     /// Waits half to all of the next pause; false, at once, when the time is up.
     pub(crate) async fn wait(&mut self) -> bool {
         let pause = self.next.mul_f64(rand::random_range(0.5..=1.0));

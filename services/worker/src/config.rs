@@ -5,12 +5,12 @@ use std::fmt;
 
 use imagioo_queue::RabbitConfig;
 use imagioo_rpc::IdentityConfig;
-use imagioo_runtime::http::HttpError;
 use imagioo_runtime::ops::OpsConfig;
 use imagioo_storage::StorageConfig;
 use serde::Deserialize;
 
-use crate::provider::openai::OpenAiConfig;
+use crate::provider::account::{AccountConfig, AccountError};
+use crate::provider::openai;
 use crate::provider::sketch::SketchConfig;
 use crate::results::ResultsConfig;
 
@@ -61,7 +61,9 @@ pub enum ProviderConfig {
     /// Draws on this machine.
     Sketch(SketchConfig),
     /// Speaks the OpenAI Images API.
-    Openai(OpenAiConfig),
+    Openai(AccountConfig<openai::Dialect>),
+    /// Speaks the API of Black Forest Labs.
+    Bfl(AccountConfig),
 }
 
 /// Something that makes no sense in a configuration.
@@ -79,24 +81,13 @@ pub enum Mistake {
     /// A number that is out of bounds.
     #[error("{0} must be above zero")]
     Zero(&'static str),
-    /// An address that no API can have.
-    #[error("providers.{0}: base_url must begin with http:// or https://")]
-    Address(String),
-    /// A host with a scheme or a path.
-    #[error("providers.{provider}: `{host}` is not a host: write host or host:port")]
-    Host {
-        /// The account.
-        provider: String,
-        /// What was written.
-        host: String,
-    },
-    /// No client can be made.
+    /// An account that cannot be opened.
     #[error("providers.{provider}: {source}")]
-    Client {
+    Account {
         /// The account.
         provider: String,
         /// Why.
-        source: HttpError,
+        source: AccountError,
     },
 }
 
@@ -145,28 +136,8 @@ impl Config {
             ("results.decoders", results.decoders as u64),
         ];
         mistakes.extend(positive.iter().filter(|(_, value)| *value == 0).map(|(key, _)| Mistake::Zero(key)));
-        for (name, provider) in &self.providers {
-            if let ProviderConfig::Openai(openai) = provider {
-                mistakes.extend(openai_mistakes(name, openai));
-            }
-        }
         mistakes
     }
-}
-
-fn openai_mistakes(name: &str, config: &OpenAiConfig) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
-    if !matches!(config.base_url.scheme(), "http" | "https") || config.base_url.host().is_none() {
-        mistakes.push(Mistake::Address(name.to_owned()));
-    }
-    let is_host = |host: &str| !host.is_empty() && !host.contains(['/', '@', '*', ' ', '?']);
-    let hosts = config.result_hosts.iter().chain(&config.trusted_hosts);
-    mistakes.extend(
-        hosts
-            .filter(|host| !is_host(host))
-            .map(|host| Mistake::Host { provider: name.to_owned(), host: host.clone() }),
-    );
-    mistakes
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The provider port: what an adapter to a model provider offers, in terms no provider invented.
 
 pub mod account;
+pub mod bfl;
 pub mod call;
+mod encoded;
 pub mod error;
 pub mod openai;
 mod pixels;

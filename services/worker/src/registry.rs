@@ -7,9 +7,11 @@ use imagioo_types::Clock;
 
 use crate::config::{Config, Misconfigured, Mistake, ProviderConfig};
 use crate::provider::Provider;
-use crate::provider::account::Account;
-use crate::provider::openai::OpenAi;
+use crate::provider::account::{Account, AccountError};
+use crate::provider::bfl::{self, BlackForestLabs};
+use crate::provider::openai::{self, OpenAi};
 use crate::provider::sketch::Sketch;
+use crate::results::ResultsConfig;
 
 /// Providers by the name that a deployment gives.
 #[derive(Clone, Default)]
@@ -24,14 +26,11 @@ impl Registry {
         let mut mistakes = config.mistakes();
         let mut registry = Self::default();
         for (name, provider) in &config.providers {
-            let built: Result<Arc<dyn Provider>, _> = match provider {
-                ProviderConfig::Sketch(sketch) => Ok(Arc::new(Sketch::new(sketch.clone()))),
-                ProviderConfig::Openai(openai) => Account::open(openai.account(), &config.results, clock)
-                    .map(|account| Arc::new(OpenAi::new(openai.clone(), account)) as _),
-            };
-            match built {
+            match build(provider, &config.results, clock) {
                 Ok(provider) => registry = registry.with(name, provider),
-                Err(source) => mistakes.push(Mistake::Client { provider: name.clone(), source }),
+                Err(wrong) => mistakes.extend(
+                    wrong.into_iter().map(|source| Mistake::Account { provider: name.clone(), source }),
+                ),
             }
         }
         if mistakes.is_empty() { Ok(registry) } else { Err(Misconfigured(mistakes)) }
@@ -47,4 +46,21 @@ impl Registry {
     pub(crate) fn get(&self, name: &str) -> Option<&dyn Provider> {
         self.0.get(name).map(AsRef::as_ref)
     }
+}
+
+fn build(
+    config: &ProviderConfig,
+    limits: &ResultsConfig,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Provider>, Vec<AccountError>> {
+    Ok(match config {
+        ProviderConfig::Sketch(sketch) => Arc::new(Sketch::new(sketch.clone())),
+        ProviderConfig::Openai(account) => {
+            let opened = Account::open(account, openai::KIND, limits, clock)?;
+            Arc::new(OpenAi::new(account.dialect.clone(), opened))
+        }
+        ProviderConfig::Bfl(account) => {
+            Arc::new(BlackForestLabs::new(Account::open(account, bfl::KIND, limits, clock)?))
+        }
+    })
 }

@@ -49,7 +49,7 @@ impl FakeProvider {
             "[[deployments]]\nid = \"sketch\"\nconcurrency = 8\n\
              [[deployments]]\nid = \"paid\"\nconcurrency = 8\n\
              [providers.fake]\nkind = \"openai\"\nbase_url = \"{}/v1\"\napi_key = \"fake\"\npaid = true\n\
-             images_per_call = 1\nparameters = [\"n\", \"size\"]\n",
+             dialect = {{ images_per_call = 1, parameters = [\"n\", \"size\"] }}\n",
             self.server.uri()
         );
         let gateway = format!("catalogue_file = {:?}", catalogue.display().to_string());

@@ -1,26 +1,30 @@
 //! An account at a provider that is reached over HTTP: its address and key, a guarded client that follows no redirect,
 //! the hosts its results may come from, and limits on everything it answers.
 
+mod answer;
+pub(super) mod complaint;
 mod download;
 mod hosts;
+mod poll;
 mod retry_after;
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use futures::stream;
 use imagioo_runtime::http::{self, HttpConfig, HttpError};
 use imagioo_types::Clock;
 use reqwest::{Client, Method, RequestBuilder, Response};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
 use super::{CallError, Charged, ProviderImage};
 use crate::reason::Reason;
 use crate::results::ResultsConfig;
-use hosts::AllowedHosts;
+pub(super) use answer::{Answer, NoAnswer};
+use hosts::{AllowedHosts, is_host};
+pub(super) use poll::poll;
 pub(super) use retry_after::retry_after;
 
 /// Seconds after which the client gives up by itself. A job's own limits are shorter; a model may be silent for minutes.
@@ -29,46 +33,67 @@ const CLIENT_PATIENCE: u64 = 3600;
 /// Most bytes of an answer that holds no image.
 const MAX_TALK: u64 = 1024 * 1024;
 
-/// What every account over HTTP is told.
+/// What an account over HTTP is told; `D` is what its kind alone is told besides.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AccountConfig {
-    /// Where the API begins, such as `https://api.openai.com/v1`.
-    pub base_url: Url,
+pub struct AccountConfig<D = Standard> {
+    /// Where the API begins, such as `https://api.openai.com/v1`; the provider's own address when absent.
+    pub base_url: Option<Url>,
     /// The key; empty for servers that want none.
     #[serde(default)]
     pub api_key: SecretString,
-    /// Hosts (`host`, `host:port` or `*.domain`) besides the server's own from which results may be fetched over HTTPS.
+    /// Hosts (`host`, `host:port` or `*.domain`) besides the provider's own from which results may be fetched over
+    /// HTTPS.
     #[serde(default)]
     pub result_hosts: Vec<String>,
     /// Like `result_hosts`, but also over plain HTTP and at private addresses.
     #[serde(default)]
     pub trusted_hosts: Vec<String>,
-    /// Whether a call costs money: its intent is noted before it is made.
-    #[serde(default = "usually_paid")]
-    pub paid: bool,
+    /// Whether a call costs money: its intent is noted before it is made. The provider's usual answer when absent.
+    pub paid: Option<bool>,
+    /// How this server departs from others of its kind.
+    #[serde(default)]
+    pub dialect: D,
 }
 
-const fn usually_paid() -> bool {
-    true
+/// The dialect of a kind that has only one.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standard {}
+
+/// What is so for every account of a kind, unless it says otherwise.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    /// Where the provider's API begins; empty for servers that people run themselves.
+    pub(crate) base_url: &'static str,
+    /// More hosts of the API, which also get the key: `host` or `*.domain`.
+    pub(crate) api_hosts: &'static [&'static str],
+    /// Where its results are besides: `host` or `*.domain`.
+    pub(crate) result_hosts: &'static [&'static str],
+    /// Whether calls usually cost money.
+    pub(crate) paid: bool,
 }
 
-impl AccountConfig {
-    /// Hosts that may be at private addresses: an API that the operator wrote as plain HTTP, and the trusted hosts.
-    fn private_hosts(&self) -> Vec<String> {
-        let own = self.base_url.host_str().filter(|_| self.base_url.scheme() == "http");
-        let trusted = self.trusted_hosts.iter().map(|host| match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
-            _ => host,
-        });
-        own.into_iter().chain(trusted).map(|host| host.trim_matches(['[', ']']).to_owned()).collect()
-    }
+/// An account that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// No address, or one that no API can have.
+    #[error("base_url must be given and begin with http:// or https://")]
+    Address,
+    /// A host with a scheme or a path.
+    #[error("`{0}` is not a host: write host, host:port or *.domain")]
+    Host(String),
+    /// No client can be made.
+    #[error(transparent)]
+    Client(#[from] HttpError),
 }
 
 /// What every adapter over HTTP works with. Clones share it.
 #[derive(Clone)]
 pub struct Account {
-    pub(super) config: Arc<AccountConfig>,
+    base_url: Url,
+    api_key: SecretString,
+    paid: bool,
     client: Client,
     hosts: Arc<AllowedHosts>,
     limits: ResultsConfig,
@@ -79,31 +104,57 @@ impl Account {
     /// The account of a configuration.
     ///
     /// # Errors
-    /// [`HttpError`] when no client can be made.
-    pub fn open(
-        config: AccountConfig,
+    /// Everything that makes no sense.
+    pub(crate) fn open<D>(
+        config: &AccountConfig<D>,
+        kind: Kind,
         limits: &ResultsConfig,
         clock: &Arc<dyn Clock>,
-    ) -> Result<Self, HttpError> {
+    ) -> Result<Self, Vec<AccountError>> {
+        let listed = config.result_hosts.iter().chain(&config.trusted_hosts);
+        let mut mistakes: Vec<_> =
+            listed.filter(|host| !is_host(host)).cloned().map(AccountError::Host).collect();
+        let base_url = config.base_url.clone().or_else(|| Url::parse(kind.base_url).ok());
+        let base_url = match base_url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        {
+            Some(base_url) if mistakes.is_empty() => base_url,
+            Some(_) => return Err(mistakes),
+            None => {
+                mistakes.push(AccountError::Address);
+                return Err(mistakes);
+            }
+        };
+        let hosts = AllowedHosts::new(&base_url, kind, config);
         let client = http::client(&HttpConfig {
-            trusted_hosts: config.private_hosts(),
+            trusted_hosts: hosts.private(),
             read_timeout_seconds: CLIENT_PATIENCE,
             total_timeout_seconds: CLIENT_PATIENCE,
             ..HttpConfig::default()
-        })?;
-        let hosts = AllowedHosts::new(&config.base_url, &config.result_hosts, &config.trusted_hosts);
+        });
         Ok(Self {
-            config: Arc::new(config),
-            client,
+            base_url,
+            api_key: config.api_key.clone(),
+            paid: config.paid.unwrap_or(kind.paid),
+            client: client.map_err(|error| vec![error.into()])?,
             hosts: Arc::new(hosts),
             limits: limits.clone(),
             clock: Arc::clone(clock),
         })
     }
 
+    /// Whether calls cost money.
+    pub(super) fn paid(&self) -> bool {
+        self.paid
+    }
+
+    /// The key, if the server wants one.
+    pub(super) fn key(&self) -> Option<&str> {
+        Some(self.api_key.expose_secret()).filter(|key| !key.is_empty())
+    }
+
     /// An address below the account's own. The path is a catalogue's or an adapter's, never a user's.
     pub(super) fn url(&self, path: &str) -> Url {
-        let mut url = self.config.base_url.clone();
+        let mut url = self.base_url.clone();
         let below = format!("{}/{}", url.path().trim_end_matches('/'), path.trim_start_matches('/'));
         url.set_path(&below);
         url
@@ -111,6 +162,14 @@ impl Account {
 
     pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.client.request(method, url)
+    }
+
+    /// The address that a provider gave for its own API, such as where to poll. The key is sent there.
+    ///
+    /// # Errors
+    /// [`Reason::ResultHostNotAllowed`] when the host is not listed.
+    pub(super) fn given(&self, link: &str) -> Result<Url, CallError> {
+        self.hosts.api(link)
     }
 
     /// Sends a request, whatever the status of its answer.
@@ -121,20 +180,28 @@ impl Account {
         request.send().await.map_err(transport_error)
     }
 
+    /// Sends a request whose answer holds no image, such as one after a task.
+    ///
+    /// # Errors
+    /// As [`Account::send`]; or the answer is too long, or breaks off.
+    pub(super) async fn talk(&self, request: RequestBuilder) -> Result<Answer, CallError> {
+        self.read_talk(self.send(request).await?).await
+    }
+
     /// Reads an answer without images: a complaint, a task's state.
     ///
     /// # Errors
     /// It is too long, or breaks off.
-    pub(super) async fn read_talk(&self, response: Response) -> Result<Bytes, CallError> {
-        read(response, MAX_TALK).await
+    pub(super) async fn read_talk(&self, response: Response) -> Result<Answer, CallError> {
+        Answer::read(response, MAX_TALK).await
     }
 
     /// Reads an answer that may hold so many images in base64.
     ///
     /// # Errors
     /// It is too long, or breaks off.
-    pub(super) async fn read_images(&self, response: Response, count: u32) -> Result<Bytes, CallError> {
-        read(response, self.answer_limit(count)).await
+    pub(super) async fn read_images(&self, response: Response, count: u32) -> Result<Answer, CallError> {
+        Answer::read(response, self.answer_limit(count)).await
     }
 
     /// Room for so many images in base64, and for the rest of an answer.
@@ -148,7 +215,7 @@ impl Account {
     /// # Errors
     /// [`Reason::ResultHostNotAllowed`] when the host is not listed.
     pub(super) fn fetch(&self, link: &str, seed: Option<i64>) -> Result<ProviderImage, CallError> {
-        let url = self.hosts.check(link)?;
+        let url = self.hosts.result(link)?;
         let body = stream::once(download::open(self.client.clone(), url));
         Ok(ProviderImage {
             body: body.flat_map(|opened| opened.unwrap_or_else(download::broken)).boxed(),
@@ -162,32 +229,6 @@ impl Account {
     }
 }
 
-/// Reads a body of at most `limit` bytes.
-async fn read(mut response: Response, limit: u64) -> Result<Bytes, CallError> {
-    let announced = response.content_length().unwrap_or(0);
-    if announced > limit {
-        return Err(too_long(limit));
-    }
-    let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0));
-    while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
-        if (body.len() as u64).saturating_add(chunk.len() as u64) > limit {
-            return Err(too_long(limit));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the answer is longer than {limit} bytes")]
-struct TooLong {
-    limit: u64,
-}
-
-fn too_long(limit: u64) -> CallError {
-    CallError::failed(Reason::ProviderBadAnswer).because(TooLong { limit })
-}
-
 /// Only a connection that never stood proves that the provider did nothing.
 pub(super) fn transport_error(error: reqwest::Error) -> CallError {
     let (reason, charged) = if error.is_connect() {
@@ -198,10 +239,4 @@ pub(super) fn transport_error(error: reqwest::Error) -> CallError {
         (Reason::ProviderUnavailable, Charged::Unknown)
     };
     CallError::retry(reason, charged).because(error.without_url())
-}
-
-/// A provider's word, cut to what identifiers are made of: it goes to logs and manifests.
-pub(super) fn tame(text: &str) -> String {
-    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.');
-    text.trim().chars().take_while(allowed).take(64).collect()
 }

@@ -13,64 +13,35 @@ use futures::StreamExt as _;
 use futures::stream;
 use imagioo_picture::Operation;
 use reqwest::{Method, Response};
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use url::Url;
 
-use super::account::{Account, AccountConfig};
+use super::account::complaint::request_id;
+use super::account::{Account, Answer, Kind};
 use super::{Call, CallError, Capabilities, Charged, Images, Provider, ProviderImage, Submission};
 use crate::progress::{Progress, Stage};
 use crate::reason::Reason;
 use answer::Found;
 pub use request::Parameter;
 
-/// An account at a server that speaks the OpenAI Images API.
+/// OpenAI's own account, which others that speak its API depart from.
+pub(crate) const KIND: Kind =
+    Kind { base_url: "https://api.openai.com/v1", api_hosts: &[], result_hosts: &[], paid: true };
+
+/// How a server that speaks the OpenAI Images API departs from OpenAI's own.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OpenAiConfig {
-    /// Where the API begins, such as `https://api.openai.com/v1`.
-    pub base_url: Url,
-    /// Sent as a bearer token; empty for servers that want none.
-    #[serde(default)]
-    pub api_key: SecretString,
-    /// Hosts (`host`, `host:port` or `*.domain`) besides the server's own from which results may be fetched over HTTPS.
-    #[serde(default)]
-    pub result_hosts: Vec<String>,
-    /// Like `result_hosts`, but also over plain HTTP and at private addresses.
-    #[serde(default)]
-    pub trusted_hosts: Vec<String>,
+#[serde(deny_unknown_fields, default)]
+pub struct Dialect {
     /// The optional parameters the server understands; no other is sent.
-    #[serde(default = "Parameter::usual")]
     pub parameters: Vec<Parameter>,
     /// Whether to ask for base64 answers by `response_format`, which GPT image models refuse and others need.
-    #[serde(default)]
     pub send_response_format: bool,
     /// Most images in one call; 1 when `n` is not among the parameters.
-    #[serde(default = "usual_images_per_call")]
     pub images_per_call: u32,
-    /// Whether a call costs money: its intent is noted before it is made.
-    #[serde(default = "usually_paid")]
-    pub paid: bool,
 }
 
-const fn usual_images_per_call() -> u32 {
-    10
-}
-
-const fn usually_paid() -> bool {
-    true
-}
-
-impl OpenAiConfig {
-    /// What it has in common with every account over HTTP.
-    pub(crate) fn account(&self) -> AccountConfig {
-        AccountConfig {
-            base_url: self.base_url.clone(),
-            api_key: self.api_key.clone(),
-            result_hosts: self.result_hosts.clone(),
-            trusted_hosts: self.trusted_hosts.clone(),
-            paid: self.paid,
-        }
+impl Default for Dialect {
+    fn default() -> Self {
+        Self { parameters: Parameter::usual(), send_response_format: false, images_per_call: 10 }
     }
 }
 
@@ -80,35 +51,37 @@ const OPERATIONS: [Operation; 4] =
 
 /// A server that speaks the OpenAI Images API.
 pub struct OpenAi {
-    config: OpenAiConfig,
+    dialect: Dialect,
     account: Account,
 }
 
 impl OpenAi {
-    /// The server of `config`, reached through its account.
+    /// A server with such a dialect, reached through an account.
     #[must_use]
-    pub fn new(config: OpenAiConfig, account: Account) -> Self {
-        Self { config, account }
+    pub fn new(dialect: Dialect, account: Account) -> Self {
+        Self { dialect, account }
     }
 
     async fn post(&self, call: &Call) -> Result<Response, CallError> {
         let request = if call.operation == Operation::TextToImage {
-            let body = request::json(&self.config, call)?;
+            let body = request::json(&self.dialect, call)?;
             let url = self.account.url("images/generations");
             self.account.request(Method::POST, url).header("content-type", "application/json").body(body)
         } else {
-            let form = request::form(&self.config, call).await?;
+            let form = request::form(&self.dialect, call).await?;
             self.account.request(Method::POST, self.account.url("images/edits")).multipart(form)
         };
-        let key = self.config.api_key.expose_secret();
-        let request = if key.is_empty() { request } else { request.bearer_auth(key) };
+        let request = match self.account.key() {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        };
         let response = self.account.send(request).await?;
         if response.status().is_success() { Ok(response) } else { Err(self.complaint(response).await) }
     }
 
     async fn complaint(&self, response: Response) -> CallError {
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = self.account.read_talk(response).await.unwrap_or_default();
+        let body = self.account.read_talk(response).await.map(|answer| answer.body).unwrap_or_default();
         complaint::classify(status, &headers, &body, self.account.now())
     }
 
@@ -123,11 +96,11 @@ impl OpenAi {
 #[async_trait]
 impl Provider for OpenAi {
     fn capabilities(&self) -> Capabilities {
-        let several = self.config.parameters.contains(&Parameter::N);
+        let several = self.dialect.parameters.contains(&Parameter::N);
         Capabilities {
             operations: &OPERATIONS,
-            images_per_call: if several { self.config.images_per_call.max(1) } else { 1 },
-            paid: self.config.paid,
+            images_per_call: if several { self.dialect.images_per_call.max(1) } else { 1 },
+            paid: self.account.paid(),
             idempotent: false,
             look_up: false,
         }
@@ -136,9 +109,8 @@ impl Provider for OpenAi {
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
         progress.report(Stage::Generating, 0);
         let response = self.post(call).await?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        tracing::debug!(request = complaint::request_id(&headers), "provider answers");
-        let body = self.account.read_images(response, call.count).await?;
+        tracing::debug!(request = request_id(response.headers(), "x-request-id"), "provider answers");
+        let Answer { status, headers, body } = self.account.read_images(response, call.count).await?;
         let parsing = tokio::task::spawn_blocking(move || (answer::parse(&body), body));
         let bad_answer = || CallError::retry(Reason::ProviderBadAnswer, Charged::Unknown);
         let found = match parsing.await.map_err(|error| bad_answer().because(error))? {

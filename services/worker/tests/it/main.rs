@@ -1,11 +1,11 @@
 //! The worker driven through its doors: hints and cancellations in; images, manifests and announcements out.
 
+mod conformance;
 mod fake_gateway;
-mod fake_openai;
 mod fake_provider;
 mod harness;
 mod interruptions;
 mod jobs;
-mod openai;
-mod openai_edits;
+mod pictures;
+mod providers;
 mod recovery;

@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::provider::{CallError, Charged};
-use crate::reason::Reason;
+use crate::provider::account::NoAnswer;
+use crate::provider::{CallError, encoded};
 
 /// One result of an answer.
 pub(super) enum Found {
@@ -43,21 +41,12 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 #[error("a result holds neither base64 nor a link")]
 struct NothingInside;
 
-/// The place where an answer stops making sense; what stands there may be a prompt and stays out of logs.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer is not what it should be at line {line}, column {column}")]
-pub(super) struct NoAnswer {
-    line: usize,
-    column: usize,
-}
-
 /// Reads an answer, one entry per result. `None` when it is a complaint under a success's status.
 ///
 /// # Errors
 /// [`NoAnswer`] when it is not JSON of the right shape.
 pub(super) fn parse(body: &[u8]) -> Result<Option<Vec<Result<Found, CallError>>>, NoAnswer> {
-    let answer: Answer<'_> = serde_json::from_slice(body)
-        .map_err(|error| NoAnswer { line: error.line(), column: error.column() })?;
+    let answer: Answer<'_> = serde_json::from_slice(body)?;
     match answer.data {
         Some(items) if !items.is_empty() || answer.error.is_none() => {
             Ok(Some(items.into_iter().map(Item::into_found).collect()))
@@ -69,25 +58,12 @@ pub(super) fn parse(body: &[u8]) -> Result<Option<Vec<Result<Found, CallError>>>
 impl Item<'_> {
     fn into_found(self) -> Result<Found, CallError> {
         match (self.b64_json, self.url) {
-            (Some(text), _) if !text.0.is_empty() => decode(&text.0),
-            (_, Some(link)) if link.0.starts_with("data:") => decode(&link.0),
+            (Some(text), _) if !text.0.is_empty() => encoded::decode(&text.0).map(Found::File),
+            (_, Some(link)) if link.0.starts_with("data:") => encoded::decode(&link.0).map(Found::File),
             (_, Some(link)) if !link.0.is_empty() => Ok(Found::Link(link.0.into_owned())),
-            _ => Err(bad_image(NothingInside)),
+            _ => Err(encoded::bad_image(NothingInside)),
         }
     }
-}
-
-/// Decodes base64, also in the form of a data URI.
-fn decode(text: &str) -> Result<Found, CallError> {
-    let text = match text.strip_prefix("data:") {
-        Some(uri) => uri.split_once(";base64,").map_or(uri, |(_, data)| data),
-        None => text,
-    };
-    STANDARD_PAD_INDIFFERENT.decode(text).map(|file| Found::File(file.into())).map_err(bad_image)
-}
-
-fn bad_image(error: impl std::error::Error + Send + Sync + 'static) -> CallError {
-    CallError::retry(Reason::ProviderBadImage, Charged::Unknown).because(error)
 }
 
 #[cfg(test)]

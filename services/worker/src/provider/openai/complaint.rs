@@ -1,14 +1,13 @@
 //! What an answer without images means: one table from status, code and shape to a class of failure.
 
-use std::time::Duration;
-
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::provider::account::{retry_after, tame};
-use crate::provider::{CallError, Charged, Refusal};
+use crate::provider::account::complaint::{Complaint, by_status, plain, request_id, tame, word};
+use crate::provider::account::retry_after;
+use crate::provider::{CallError, Refusal};
 use crate::reason::Reason;
 
 /// Codes and types of a moderation refusal, in any spelling of case and underscores.
@@ -23,17 +22,6 @@ const REFUSALS: [&str; 5] = [
 /// Codes that say the account is out of money, under whatever status.
 const EXHAUSTED: [&str; 2] = ["insufficientquota", "billinghardlimitreached"];
 
-/// What the provider said, reduced to what a log may hold.
-#[derive(Debug, thiserror::Error)]
-#[error("status {status}, code `{code}`, type `{kind}`, parameter `{parameter}`, request `{request}`")]
-struct Complaint {
-    status: u16,
-    code: String,
-    kind: String,
-    parameter: String,
-    request: String,
-}
-
 /// The class of an answer without images.
 pub(super) fn classify(
     status: StatusCode,
@@ -47,8 +35,8 @@ pub(super) fn classify(
         status: status.as_u16(),
         code: word(error.get("code")),
         kind: word(error.get("type")),
-        parameter: word(error.get("param")),
-        request: request_id(headers),
+        about: word(error.get("param")),
+        request: request_id(headers, "x-request-id"),
     };
     let named = |names: &[&str]| {
         [&complaint.code, &complaint.kind].iter().any(|name| names.contains(&plain(name).as_str()))
@@ -61,24 +49,6 @@ pub(super) fn classify(
         by_status(status, retry_after(headers, now))
     };
     class.because(complaint)
-}
-
-/// The provider's name for a request; its support asks for it.
-pub(super) fn request_id(headers: &HeaderMap) -> String {
-    headers.get("x-request-id").and_then(|id| id.to_str().ok()).map(tame).unwrap_or_default()
-}
-
-fn by_status(status: StatusCode, wait: Option<Duration>) -> CallError {
-    match status.as_u16() {
-        401 | 403 => CallError::failed(Reason::ProviderAuth),
-        402 => CallError::failed(Reason::ProviderQuota),
-        429 => CallError::retry(Reason::ProviderRateLimited, Charged::No).after(wait),
-        409 | 425 => CallError::retry(Reason::ProviderUnavailable, Charged::No).after(wait),
-        408 => CallError::retry(Reason::ProviderTimeout, Charged::Unknown).after(wait),
-        400..=499 => CallError::failed(Reason::ProviderRejected),
-        500..=599 => CallError::retry(Reason::ProviderUnavailable, Charged::Unknown).after(wait),
-        _ => CallError::retry(Reason::ProviderBadAnswer, Charged::Unknown),
-    }
 }
 
 /// The refusal that an error object expresses, if any: by code, by type, by an inner error, or by moderation details.
@@ -127,24 +97,12 @@ fn named_in(message: &str) -> Vec<String> {
     list.map(|(names, _)| names.split(',').map(tame).collect()).unwrap_or_default()
 }
 
-fn word(value: Option<&Value>) -> String {
-    match value {
-        Some(Value::String(text)) => tame(text),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    }
-}
-
-fn plain(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::provider::Fate;
+    use crate::provider::{Charged, Fate};
 
     const NOW: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use imagioo_picture::Operation;
 
-use super::OpenAiConfig;
+use super::Dialect;
 use crate::provider::{Call, CallError, Picture, pixels};
 use crate::reason::Reason;
 
@@ -47,13 +47,13 @@ impl Parameter {
 }
 
 /// The body of a generation.
-pub(super) fn json(config: &OpenAiConfig, call: &Call) -> Result<Vec<u8>, CallError> {
-    serde_json::to_vec(&fields(config, call))
+pub(super) fn json(dialect: &Dialect, call: &Call) -> Result<Vec<u8>, CallError> {
+    serde_json::to_vec(&fields(dialect, call))
         .map_err(|error| CallError::failed(Reason::SettingUnsupported).because(error))
 }
 
 /// The body of an edit: `image[]` for every reference, `mask` transparent where to repaint.
-pub(super) async fn form(config: &OpenAiConfig, call: &Call) -> Result<Form, CallError> {
+pub(super) async fn form(dialect: &Dialect, call: &Call) -> Result<Form, CallError> {
     let missing = || CallError::failed(Reason::SettingUnsupported);
     let (images, mask) = match call.operation {
         Operation::Outpaint => {
@@ -72,7 +72,7 @@ pub(super) async fn form(config: &OpenAiConfig, call: &Call) -> Result<Form, Cal
         Value::String(text) => text,
         other => other.to_string(),
     };
-    let mut form = fields(config, call)
+    let mut form = fields(dialect, call)
         .into_iter()
         .fold(Form::new(), |form, (name, value)| form.text(name, text(value)));
     for (place, image) in images.iter().enumerate() {
@@ -99,7 +99,7 @@ fn words(call: &Call) -> &str {
 }
 
 /// Everything that is not a picture.
-fn fields(config: &OpenAiConfig, call: &Call) -> Map<String, Value> {
+fn fields(dialect: &Dialect, call: &Call) -> Map<String, Value> {
     let settings = &call.settings;
     let negative = Some(call.prompt.wording().negative_text()).filter(|text| !text.is_empty());
     let optional = [
@@ -116,11 +116,11 @@ fn fields(config: &OpenAiConfig, call: &Call) -> Map<String, Value> {
     fields.insert("model".to_owned(), call.model.as_str().into());
     fields.insert("prompt".to_owned(), words(call).into());
     for (parameter, name, value) in optional {
-        if let Some(value) = value.filter(|_| config.parameters.contains(&parameter)) {
+        if let Some(value) = value.filter(|_| dialect.parameters.contains(&parameter)) {
             fields.insert(name.to_owned(), value);
         }
     }
-    if config.send_response_format {
+    if dialect.send_response_format {
         fields.insert("response_format".to_owned(), "b64_json".into());
     }
     fields.extend(call.options.iter().map(|(name, value)| (name.clone(), value.clone())));

@@ -1,30 +1,13 @@
 //! Edits over the OpenAI adapter: what is sent for each operation, and in which convention.
 
-use image::{GrayImage, Luma};
-use imagioo_picture::{Format, Margins, Operation, Settings, Size};
-use imagioo_storage::ObjectKey;
-use imagioo_types::ImageId;
-use imagioo_worker::job::{Job, StoredPicture};
+use imagioo_picture::{Format, Margins, Operation, Settings};
+use imagioo_worker::job::Job;
 
 use imagioo_testkit::web::Asked;
 
-use crate::fake_openai::{FakeOpenAi, success};
+use super::fake_openai::{FakeOpenAi, success};
 use crate::harness::{World, ending, job_at, picture};
-
-/// Keeps a picture for a job, as the gateway does.
-async fn kept(world: &World, job: &Job, file: &[u8]) -> StoredPicture {
-    let key = ObjectKey::upload(job.owner, ImageId::generate());
-    world.storage.create(&key, file.to_vec().into()).await.expect("stored");
-    StoredPicture { key, format: Format::Png, size: Size { width: 64, height: 48 } }
-}
-
-/// A mask that is white on its left half.
-fn mask() -> Vec<u8> {
-    let pixels = GrayImage::from_fn(64, 48, |x, _| Luma([if x < 32 { 255 } else { 0 }]));
-    let mut file = std::io::Cursor::new(Vec::new());
-    pixels.write_to(&mut file, image::ImageFormat::Png).expect("encodes");
-    file.into_inner()
-}
+use crate::pictures::{kept, mask};
 
 /// A job of one image with one reference, for an operation.
 async fn edit(world: &World, operation: Operation, settings: Settings) -> Job {

@@ -1,0 +1,215 @@
+//! What every adapter over HTTP does when its provider misbehaves: one suite, run against each provider's [`Wire`].
+
+mod tables;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use imagioo_proto::jobs::v1::Manifest;
+use imagioo_testkit::web::{Asked, Reply, WebServer};
+use imagioo_worker::job::Job;
+
+pub use tables::{downloads, polls, refusals, submits, takeovers};
+
+use crate::harness::{World, job_at, taken_over};
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It makes the call, and would be paid for.
+    Submit,
+    /// It asks how the call is getting on.
+    Poll,
+    /// It fetches a result from its link.
+    Download,
+    /// Anything else, such as an upload.
+    Other,
+}
+
+/// What a good answer is made of.
+pub struct Good<'a> {
+    /// Where the provider is, such as `http://127.0.0.1:1234`.
+    pub origin: &'a str,
+    /// Where the result is, for providers that answer with links.
+    pub link: &'a str,
+    /// The result, for providers that answer with the image itself.
+    pub file: &'a [u8],
+}
+
+/// One provider's API as its documentation has it. Shares nothing with the adapter.
+pub trait Wire: Default + Send + 'static {
+    /// The kind of account that speaks it.
+    const KIND: &'static str;
+    /// Where the API begins on its host.
+    const BASE: &'static str;
+    /// Whether results come as links.
+    const LINKS: bool;
+    /// What is noted of an accepted call, where calls are accepted before they are done; `{origin}` stands for where the
+    /// provider is.
+    const TASK: Option<&'static str>;
+    /// What a call costs that is answered with a server error.
+    const SERVER_ERROR_CHARGED: &'static str = "unknown";
+
+    /// What a request is for. Downloads are known by their path, [`FILE`].
+    fn step(&self, asked: &Asked) -> Step;
+
+    /// The answer to a request when all is well.
+    fn good(&mut self, asked: &Asked, good: &Good<'_>) -> Reply;
+
+    /// Every shape in which it refuses: a name, the step that answers so, the answer, and the stage and categories that
+    /// are kept, such as `output:violence`.
+    fn refusals() -> Vec<(&'static str, Step, Reply, &'static str)>;
+
+    /// Whatever a job of one image from a text needs to be one for this provider.
+    fn prepare(_job: &mut Job) {}
+}
+
+/// Where results are on the provider's own host.
+pub const FILE: &str = "/files/1.png";
+
+/// One thing that goes wrong: the first so many answers at one step.
+pub struct Fault {
+    pub step: Step,
+    pub times: usize,
+    pub reply: Reply,
+}
+
+impl Fault {
+    pub fn always(step: Step, reply: Reply) -> Self {
+        Self { step, times: usize::MAX, reply }
+    }
+}
+
+/// One job of one image against a provider.
+pub struct Trial {
+    /// What goes wrong.
+    pub fault: Option<Fault>,
+    /// Where the provider says the result is; its own place when absent.
+    pub link: Option<String>,
+    /// The result.
+    pub file: Vec<u8>,
+    /// Whether another worker made the call and noted its task.
+    pub accepted_before: bool,
+    /// Longest time of the call.
+    pub call_timeout: Duration,
+    /// More of the worker's configuration.
+    pub overrides: toml::Table,
+}
+
+impl Default for Trial {
+    fn default() -> Self {
+        Self {
+            fault: None,
+            link: None,
+            file: crate::harness::picture(1).to_vec(),
+            accepted_before: false,
+            call_timeout: Duration::from_secs(20),
+            overrides: toml::Table::new(),
+        }
+    }
+}
+
+/// What a trial came to.
+pub struct Verdict {
+    pub manifest: Manifest,
+    /// Every request, with what it was for.
+    pub asked: Vec<(Step, Asked)>,
+}
+
+impl Verdict {
+    /// Requests for a step.
+    pub fn count(&self, wanted: Step) -> usize {
+        self.asked.iter().filter(|(step, _)| *step == wanted).count()
+    }
+}
+
+impl Trial {
+    /// Runs a job from a text.
+    pub async fn run<W: Wire>(self) -> Verdict {
+        let mut world = World::new().await;
+        let mut job = job_at("provider", 1);
+        W::prepare(&mut job);
+        self.run_job::<W>(&mut world, job).await
+    }
+
+    /// Runs some job.
+    pub async fn run_job<W: Wire>(self, world: &mut World, mut job: Job) -> Verdict {
+        job.deployment.call_timeout = self.call_timeout;
+        let (server, steps) = serve::<W>(self.fault, self.link, self.file).await;
+        if self.accepted_before {
+            let task = W::TASK.expect("a provider with tasks").replace("{origin}", &server.url(""));
+            job = taken_over(&job, &[(0, Some(&task))]);
+        }
+        let mut account = toml::Table::new();
+        account.insert("kind".to_owned(), W::KIND.into());
+        account.insert("api_key".to_owned(), "test-key".into());
+        account.insert("base_url".to_owned(), server.url(W::BASE).into());
+        let mut overrides = self.overrides;
+        let providers = toml::Table::from_iter([("provider".to_owned(), account.into())]);
+        overrides.insert("providers".to_owned(), providers.into());
+        let worker = world.start_configured(overrides);
+        world.submit(&job).await;
+        let manifest = world.outcome().await.manifest;
+        worker.stop().await;
+        let steps = steps.lock().expect("no answer panics").clone();
+        let asked = steps.into_iter().zip(server.asked().iter().cloned()).collect();
+        Verdict { manifest, asked }
+    }
+}
+
+async fn serve<W: Wire>(
+    mut fault: Option<Fault>,
+    link: Option<String>,
+    file: Vec<u8>,
+) -> (WebServer, Arc<Mutex<Vec<Step>>>) {
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let (seen, mut wire) = (Arc::clone(&steps), W::default());
+    let server = WebServer::start(move |asked| {
+        let origin = format!("http://{}", asked.header("host").unwrap_or_default());
+        let step = if asked.path.starts_with(FILE) { Step::Download } else { wire.step(asked) };
+        seen.lock().expect("no answer panics").push(step);
+        if let Some(fault) = fault.as_mut().filter(|fault| fault.step == step && fault.times > 0) {
+            fault.times -= 1;
+            return fault.reply.clone();
+        }
+        match step {
+            Step::Download => Reply::file("image/png", &file),
+            _ => {
+                let link = link.clone().unwrap_or_else(|| format!("{origin}{FILE}"));
+                wire.good(asked, &Good { origin: &origin, link: &link, file: &file })
+            }
+        }
+    });
+    (server.await, steps)
+}
+
+/// The suite as tests of a module, for one provider.
+macro_rules! conformance {
+    ($wire:ty) => {
+        #[tokio::test]
+        async fn r43_every_fault_of_a_submit_has_its_class() {
+            crate::conformance::submits::<$wire>().await;
+        }
+
+        #[tokio::test]
+        async fn r43_an_accepted_call_outlives_faulty_answers() {
+            crate::conformance::polls::<$wire>().await;
+        }
+
+        #[tokio::test]
+        async fn r32_an_accepted_call_is_resumed_by_another_worker() {
+            crate::conformance::takeovers::<$wire>().await;
+        }
+
+        #[tokio::test]
+        async fn r76_results_are_fetched_from_allowed_hosts_and_are_images() {
+            crate::conformance::downloads::<$wire>().await;
+        }
+
+        #[tokio::test]
+        async fn every_shape_of_a_refusal_is_the_one_refusal() {
+            crate::conformance::refusals::<$wire>().await;
+        }
+    };
+}
+pub(crate) use conformance;

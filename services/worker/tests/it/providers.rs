@@ -1,0 +1,6 @@
+//! The adapters over HTTP, each against its provider's API at the level of bytes.
+
+mod bfl;
+mod fake_openai;
+mod openai;
+mod openai_edits;

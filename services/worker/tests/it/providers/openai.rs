@@ -1,0 +1,236 @@
+//! The OpenAI adapter against a server that misbehaves in every known way (r43, r47, r76).
+
+use imagioo_proto::jobs::v1::Manifest;
+use imagioo_worker::job::Job;
+
+use imagioo_testkit::web::{Asked, Reply};
+
+use super::fake_openai::{FakeOpenAi, success};
+use crate::conformance::{Good, Step, Wire, conformance};
+use crate::harness::{World, ending, job_at, picture, picture_as, places};
+
+/// Runs one job against a server that will give one answer.
+async fn attempt(job: &Job, server: &FakeOpenAi, options: toml::Table) -> Manifest {
+    let mut world = World::new().await;
+    let mut account = toml::toml! {
+        kind = "openai"
+        api_key = "test-key"
+    };
+    account.insert("base_url".to_owned(), server.base_url().into());
+    let mut overrides = options;
+    if let Some(toml::Value::Table(more)) = overrides.remove("account") {
+        account.extend(more);
+    }
+    let providers = [("openai".to_owned(), toml::Value::Table(account))].into_iter().collect::<toml::Table>();
+    overrides.insert("providers".to_owned(), providers.into());
+    let worker = world.start_configured(overrides);
+    world.submit(job).await;
+    let manifest = world.outcome().await.manifest;
+    worker.stop().await;
+    manifest
+}
+
+/// The ending of a job of one image after one answer.
+async fn after(reply: Reply) -> String {
+    let server = FakeOpenAi::start([reply]).await;
+    ending(&attempt(&job_at("openai", 1), &server, toml::Table::new()).await)
+}
+
+#[tokio::test]
+async fn images_in_base64_are_delivered() {
+    let server = FakeOpenAi::start([success(&[&picture(1), &picture(2)])]).await;
+    let mut job = job_at("openai", 2);
+    job.settings.quality = Some("low".to_owned());
+    let manifest = attempt(&job, &server, toml::Table::new()).await;
+    assert_eq!((ending(&manifest).as_str(), places(&manifest)), ("complete", vec![0, 1]));
+    assert_eq!(manifest.images[0].size_bytes, i64::try_from(picture(1).len()).expect("small"));
+
+    let requests = server.asked();
+    let asked = &requests[0];
+    assert_eq!(asked.path, "/v1/images/generations");
+    assert_eq!(asked.header("authorization"), Some("Bearer test-key"));
+    let expected = serde_json::json!({
+        "model": "model-1", "prompt": "a red fox under a full moon", "n": 2, "size": "64x48", "quality": "low",
+        "output_format": "png",
+    });
+    assert_eq!(asked.json(), expected, "nothing but the usual parameters, no response_format");
+}
+
+#[tokio::test]
+async fn only_configured_parameters_are_sent_and_without_n_each_image_is_a_call() {
+    let server = FakeOpenAi::start([success(&[&picture(1)]), success(&[&picture(2)])]).await;
+    let options = toml::toml! {
+        account = { api_key = "", dialect = { parameters = ["size", "seed"], send_response_format = true } }
+    };
+    let manifest = attempt(&job_at("openai", 2), &server, options).await;
+    assert_eq!((ending(&manifest).as_str(), places(&manifest)), ("complete", vec![0, 1]));
+    let requests = server.asked();
+    let bodies: Vec<_> = requests.iter().map(Asked::json).collect();
+    let body = |seed: i64| {
+        serde_json::json!({
+            "model": "model-1", "prompt": "a red fox under a full moon", "size": "64x48", "seed": seed,
+            "response_format": "b64_json",
+        })
+    };
+    assert_eq!(bodies, [body(7), body(8)]);
+    assert_eq!(requests[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn images_behind_links_are_fetched_from_the_servers_own_host() {
+    let server = FakeOpenAi::start([]).await;
+    let link = format!("http://{}/files/1.png?signature=x", server.address);
+    let answer = format!(r#"{{"created":1,"data":[{{"url":"{link}","revised_prompt":"x"}}]}}"#);
+    server.state().replies.push_back(Reply::json(200, &answer));
+    let file = Reply::file("application/octet-stream", &picture(1));
+    server.state().files.insert("/files/1.png?signature=x".to_owned(), file);
+    let manifest = attempt(&job_at("openai", 1), &server, toml::Table::new()).await;
+    assert_eq!((ending(&manifest).as_str(), manifest.images.len()), ("complete", 1));
+    assert_eq!(server.asked()[1].header("authorization"), None, "the key stays with the API");
+}
+
+/// What is OpenAI's own among the faults; the suite has the rest.
+#[tokio::test]
+async fn r43_every_complaint_has_its_class() {
+    let error =
+        |code: &str| format!(r#"{{"error":{{"message":"m","type":"t","param":null,"code":"{code}"}}}}"#);
+    let table = [
+        (401, error("invalid_api_key"), "failed:PROVIDER_AUTH"),
+        (400, error("invalid_value"), "failed:PROVIDER_REJECTED"),
+        (404, error("model_not_found"), "failed:PROVIDER_REJECTED"),
+        (429, error("rate_limit_exceeded"), "retry:PROVIDER_RATE_LIMITED:no"),
+        (429, error("insufficient_quota"), "failed:PROVIDER_QUOTA"),
+        (500, error("server_error"), "retry:PROVIDER_UNAVAILABLE:unknown"),
+        (200, error("server_error"), "retry:PROVIDER_BAD_ANSWER:unknown"),
+        (200, r#"{"data":[]}"#.to_owned(), "retry:PROVIDER_FEWER_IMAGES:unknown"),
+        (200, r#"{"data":[{}]}"#.to_owned(), "retry:PROVIDER_BAD_IMAGE:unknown"),
+    ];
+    for (status, body, expected) in table {
+        assert_eq!(after(Reply::json(status, &body)).await, expected, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn another_format_than_asked_is_kept_for_what_it_is() {
+    for (format, number) in [(image::ImageFormat::Jpeg, 2), (image::ImageFormat::WebP, 3)] {
+        let server = FakeOpenAi::start([success(&[&picture_as(9, format)])]).await;
+        let manifest = attempt(&job_at("openai", 1), &server, toml::Table::new()).await;
+        assert_eq!((ending(&manifest).as_str(), manifest.images[0].format), ("complete", number));
+    }
+}
+
+#[tokio::test]
+async fn what_arrives_is_counted_and_not_believed() {
+    let (one, two, three) = (picture(1), picture(2), picture(3));
+    let cases = [
+        (vec![&one[..], &two[..], &three[..]], 2, "complete", vec![0, 1]),
+        (vec![&one[..]], 2, "failed:PROVIDER_FEWER_IMAGES", vec![0]),
+        (vec![&one[..], b"<html>", &three[..]], 3, "failed:PROVIDER_BAD_IMAGE", vec![0, 2]),
+    ];
+    for (files, count, expected, kept) in cases {
+        let server = FakeOpenAi::start([success(&files)]).await;
+        let manifest = attempt(&job_at("openai", count), &server, toml::Table::new()).await;
+        assert_eq!((ending(&manifest).as_str(), places(&manifest)), (expected, kept));
+        assert_eq!(server.paid(), 1);
+    }
+}
+
+mod in_base64 {
+    use super::*;
+
+    #[derive(Default)]
+    struct Base64;
+
+    impl Wire for Base64 {
+        const KIND: &'static str = "openai";
+        const BASE: &'static str = "/v1";
+        const LINKS: bool = false;
+        const TASK: Option<&'static str> = None;
+
+        fn step(&self, asked: &Asked) -> Step {
+            step(asked)
+        }
+
+        fn good(&mut self, _asked: &Asked, good: &Good<'_>) -> Reply {
+            success(&[good.file])
+        }
+
+        fn refusals() -> Vec<(&'static str, Step, Reply, &'static str)> {
+            let refused = |(name, status, body, kept)| (name, Step::Submit, Reply::json(status, body), kept);
+            REFUSALS.map(refused).into()
+        }
+    }
+
+    conformance!(Base64);
+}
+
+mod behind_links {
+    use super::*;
+
+    #[derive(Default)]
+    struct Links;
+
+    impl Wire for Links {
+        const KIND: &'static str = "openai";
+        const BASE: &'static str = "/v1";
+        const LINKS: bool = true;
+        const TASK: Option<&'static str> = None;
+
+        fn step(&self, asked: &Asked) -> Step {
+            step(asked)
+        }
+
+        fn good(&mut self, _asked: &Asked, good: &Good<'_>) -> Reply {
+            Reply::json(
+                200,
+                &format!(r#"{{"created":1,"data":[{{"url":"{}","revised_prompt":"x"}}]}}"#, good.link),
+            )
+        }
+
+        fn refusals() -> Vec<(&'static str, Step, Reply, &'static str)> {
+            let refused = |(name, status, body, kept)| (name, Step::Submit, Reply::json(status, body), kept);
+            REFUSALS.map(refused).into()
+        }
+    }
+
+    conformance!(Links);
+}
+
+fn step(asked: &Asked) -> Step {
+    if asked.path.starts_with("/v1/images/") { Step::Submit } else { Step::Other }
+}
+
+const REFUSALS: [(&str, u16, &str, &str); 7] = [
+    (
+        "blocked, with the categories in the text",
+        400,
+        r#"{"error":{"message":"Your request was rejected by the safety system. safety_violations=[sexual].",
+        "type":"image_generation_user_error","param":null,"code":"moderation_blocked"}}"#,
+        "input:sexual",
+    ),
+    (
+        "blocked, with details",
+        400,
+        r#"{"error":{"message":"rejected","type":"image_generation_user_error","code":"moderation_blocked",
+        "moderation_details":{"moderation_stage":"output","categories":["violence"]}}}"#,
+        "output:violence",
+    ),
+    (
+        "dall-e",
+        400,
+        r#"{"error":{"code":"content_policy_violation","message":"m","param":null,
+        "type":"invalid_request_error"}}"#,
+        "input:",
+    ),
+    ("image policy", 400, r#"{"error":{"code":"image_content_policy_violation","message":"m"}}"#, "input:"),
+    (
+        "azure",
+        400,
+        r#"{"error":{"code":"content_filter","message":"m","status":400,"innererror":{
+        "code":"ResponsibleAIPolicyViolation","content_filter_result":{"hate":{"filtered":true,
+        "severity":"high"},"sexual":{"filtered":false,"severity":"safe"}}}}}"#,
+        "input:hate",
+    ),
+    ("under 403", 403, r#"{"error":{"code":"moderation_blocked","message":"m"}}"#, "input:"),
+    ("under 200", 200, r#"{"created":1,"error":{"code":"moderation_blocked","message":"m"}}"#, "input:"),
+];
