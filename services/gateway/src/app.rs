@@ -10,9 +10,10 @@ use imagioo_types::{Clock, GenerationId};
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Current};
 use crate::config::Config;
 use crate::dispatch::depths::Depths;
+use crate::dispatch::health::Health;
 use crate::holds::Holds;
 use crate::hot::Hot;
 use crate::screening::PromptScreen;
@@ -25,7 +26,8 @@ pub(crate) struct App(Arc<Parts>);
 /// See [`App`].
 pub(crate) struct Parts {
     pub(crate) config: Config,
-    pub(crate) catalogue: Catalogue,
+    /// The catalogue; see [`App::catalogue`].
+    pub(crate) current: Current,
     pub(crate) pool: PgPool,
     pub(crate) queue: Queue,
     pub(crate) storage: Storage,
@@ -36,6 +38,7 @@ pub(crate) struct Parts {
     pub(crate) verifier: Verifier,
     pub(crate) hot: Hot,
     pub(crate) depths: Depths,
+    pub(crate) health: Health,
     pub(crate) watchers: Watchers,
     /// Wakes the relay of the outbox.
     pub(crate) outbox: Arc<Notify>,
@@ -54,6 +57,11 @@ impl std::ops::Deref for App {
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// The catalogue as it is now.
+    pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
+        self.current.get()
     }
 
     /// Tells watchers, here and on other replicas, that a row changed.

@@ -1,20 +1,24 @@
 //! The catalogue: which models there are, what each can do, what it costs and where it runs. Data, not code.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use imagioo_picture::{Background, Format, Operation, Size};
 use serde::Deserialize;
 use time::{Date, OffsetDateTime};
 
+mod current;
 mod file;
+mod options;
 mod price;
 mod request;
+mod route;
 mod rules;
 
+pub(crate) use current::{Current, keep_current};
 pub(crate) use file::CatalogueError;
 pub(crate) use price::PriceRule;
 pub(crate) use request::{Asked, Priced, Unsupported};
+pub(crate) use route::{Consent, Stop};
 
 time::serde::format_description!(day, Date, "[year]-[month]-[day]");
 
@@ -73,11 +77,6 @@ impl Model {
     pub(crate) fn is_gone(&self, now: OffsetDateTime) -> bool {
         self.sunset.is_some_and(|sunset| now.date() >= sunset)
     }
-
-    /// Where it runs when nothing speaks for another place.
-    pub(crate) fn deployment(&self) -> &Deployment {
-        &self.deployments[0]
-    }
 }
 
 /// Sizes that are not in a list.
@@ -128,7 +127,14 @@ pub(crate) struct Deployment {
     /// What one image costs the operator, in US dollars.
     #[serde(default)]
     pub(crate) cost_usd: f64,
+    /// What one image costs here; the model's prices when empty.
+    #[serde(default)]
+    pub(crate) prices: Vec<PriceRule>,
+    /// Generations that run at once, over all workers.
     pub(crate) concurrency: i32,
+    /// How many more may lie ready at the workers.
+    #[serde(default)]
+    pub(crate) prefetch: i32,
     pub(crate) call_timeout_seconds: u32,
     pub(crate) unknown_outcome: UnknownOutcome,
 }
@@ -156,18 +162,6 @@ pub(crate) struct Catalogue {
 }
 
 impl Catalogue {
-    /// Reads and checks a catalogue file.
-    pub(crate) fn load(path: &Path) -> Result<Self, CatalogueError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| CatalogueError::File { path: path.to_owned(), source })?;
-        file::parse(&text)
-    }
-
-    /// Reads and checks the text of a catalogue file.
-    pub(crate) fn parse(text: &str) -> Result<Self, CatalogueError> {
-        file::parse(text)
-    }
-
     /// The model with this resource name, also one that is gone.
     pub(crate) fn model(&self, name: &str) -> Option<&Model> {
         let id = name.strip_prefix("models/")?;
@@ -182,6 +176,13 @@ impl Catalogue {
     /// The deployment with this id.
     pub(crate) fn deployment(&self, id: &str) -> Option<&Deployment> {
         self.deployments().find(|deployment| deployment.id == id)
+    }
+
+    /// The other deployments of the same model.
+    pub(crate) fn beside<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Deployment> {
+        let is_its = move |model: &&Model| model.deployments.iter().any(|deployment| deployment.id == id);
+        let models = self.models.iter().filter(is_its);
+        models.flat_map(|model| &model.deployments).filter(move |deployment| deployment.id != id)
     }
 
     /// Every deployment.

@@ -42,6 +42,8 @@ pub struct Config {
     pub timing: Timing,
     /// Attempts and waits between them.
     pub retries: Retries,
+    /// When a failing deployment is left alone.
+    pub breaker: Breaker,
     /// Messages, when it runs as a process of its own.
     pub queue: RabbitConfig,
     /// Objects, when it runs as a process of its own.
@@ -59,7 +61,7 @@ impl Config {
     /// [`ConfigError`] names the first value that makes no sense.
     pub fn check(&self) -> Result<(), ConfigError> {
         const DAY: u64 = 86_400;
-        let Self { share, limits, uploads, timing, retries, .. } = self;
+        let Self { share, limits, uploads, timing, retries, breaker, .. } = self;
         if !(share.weight.is_finite() && share.weight > 0.0) {
             return Err(ConfigError::Senseless("share.weight must be a number above zero".into()));
         }
@@ -86,6 +88,14 @@ impl Config {
         bounded("uploads.max_bytes", uploads.max_bytes, 1, 1 << 30)?;
         bounded("uploads.max_pixels", uploads.max_pixels, 1, 1 << 30)?;
         bounded("uploads.decoders", uploads.decoders as u64, 1, 1_000)?;
+        for (key, value) in [
+            ("breaker.failures", breaker.failures),
+            ("breaker.shut_seconds", breaker.shut_seconds),
+            ("breaker.shut_cap_seconds", breaker.shut_cap_seconds),
+            ("breaker.pause_seconds", breaker.pause_seconds),
+        ] {
+            bounded(key, value.into(), 1, DAY)?;
+        }
         bounded("retries.attempts", whole(retries.attempts.into()), 1, 100)?;
         bounded("retries.takeovers", whole(retries.takeovers), 1, 1_000)?;
         bounded("retries.backoff_cap_seconds", retries.backoff_cap_seconds.into(), 1, DAY)
@@ -196,6 +206,26 @@ pub struct Retries {
     pub backoff_cap_seconds: u32,
 }
 
+/// When a failing deployment is left alone, and for how long.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Breaker {
+    /// Calls in a row that fail by the provider's fault before it is shut.
+    pub failures: u32,
+    /// How long it is shut the first time; twice as long each time after.
+    pub shut_seconds: u32,
+    /// The longest.
+    pub shut_cap_seconds: u32,
+    /// How long it is left alone after it was asked too often, unless it says.
+    pub pause_seconds: u32,
+}
+
+impl Breaker {
+    pub(crate) fn pause(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(self.pause_seconds.into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use imagioo_runtime::Settings;
@@ -219,6 +249,7 @@ mod tests {
             ("timing.lease_seconds = 0", "timing.lease_seconds"),
             ("timing.sweep_seconds = 0", "timing.sweep_seconds"),
             ("retries.attempts = 0", "retries.attempts"),
+            ("breaker.failures = 0", "breaker.failures"),
         ] {
             let error = with(text).expect_err(text);
             assert!(error.to_string().starts_with(key), "{text}: {error}");

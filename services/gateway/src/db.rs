@@ -1,6 +1,8 @@
 //! Everything the gateway reads and writes in its schema. Functions run one statement and never begin or commit.
 
 pub(crate) mod calls;
+pub(crate) mod catalogues;
+pub(crate) mod deployment_health;
 pub(crate) mod dispatch_users;
 pub(crate) mod generations;
 pub(crate) mod images;

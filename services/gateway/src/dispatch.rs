@@ -3,6 +3,7 @@
 pub(crate) mod collector;
 pub(crate) mod depths;
 pub(crate) mod dispatcher;
+pub(crate) mod health;
 pub(crate) mod offers;
 pub(crate) mod sweeper;
 

@@ -4,6 +4,8 @@ use imagioo_picture::{Format, Operation, Settings, Size};
 use imagioo_types::{Credits, GenerationId, ImageId, UserId, Wording};
 use time::OffsetDateTime;
 
+use crate::catalogue::Stop;
+
 /// Where a generation is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
@@ -76,6 +78,8 @@ pub(crate) struct Generation {
     pub(crate) wording: Wording,
     pub(crate) inputs: Vec<Input>,
     pub(crate) parent: Option<GenerationId>,
+    /// Where it may run, with prices; empty when there is no choice.
+    pub(crate) route: Vec<Stop>,
     pub(crate) deployment: String,
     pub(crate) catalogue_version: String,
     pub(crate) price: Credits,
@@ -87,6 +91,15 @@ pub(crate) struct Generation {
     pub(crate) created_at: OffsetDateTime,
     pub(crate) started_at: Option<OffsetDateTime>,
     pub(crate) ended_at: Option<OffsetDateTime>,
+}
+
+impl Generation {
+    /// What one image costs where the generation is now.
+    pub(crate) fn unit_price(&self) -> Credits {
+        let here = self.route.iter().find(|stop| stop.deployment == self.deployment);
+        // Without a choice the price is that of the only place, times the count: nothing is left over.
+        here.map_or_else(|| Credits::new(self.price.get() / i64::from(self.count.max(1))), Stop::unit_price)
+    }
 }
 
 /// Why images are missing; stored as JSON.

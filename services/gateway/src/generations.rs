@@ -9,4 +9,5 @@ pub(crate) mod leases;
 pub(crate) mod outcome;
 pub(crate) mod read;
 pub(crate) mod resolve;
+pub(crate) mod route;
 pub(crate) mod watch;

@@ -11,6 +11,8 @@ const ENDED: &str = "imagioo_generations_ended_total";
 const SECONDS: &str = "imagioo_generation_seconds";
 const WAITING: &str = "imagioo_queue_waiting";
 const IN_FLIGHT: &str = "imagioo_queue_in_flight";
+const AVAILABLE: &str = "imagioo_deployment_available";
+const CATALOGUE_IS_CURRENT: &str = "imagioo_catalogue_is_current";
 const LIMITED: &str = "imagioo_edge_limited_total";
 const ORPHANS: &str = "imagioo_orphans_removed_total";
 
@@ -21,6 +23,8 @@ pub(crate) fn describe() {
     describe_histogram!(SECONDS, Unit::Seconds, "time from acceptance to a worker's outcome, by state");
     describe_gauge!(WAITING, Unit::Count, "generations that wait for their turn, by deployment");
     describe_gauge!(IN_FLIGHT, Unit::Count, "generations dispatched or running, by deployment");
+    describe_gauge!(AVAILABLE, "1 when a deployment takes generations, 0 when it is paused or shut");
+    describe_gauge!(CATALOGUE_IS_CURRENT, "1 when the catalogue's file is in force, 0 when an older one is");
     describe_counter!(LIMITED, Unit::Count, "calls refused because there were too many");
     describe_counter!(ORPHANS, Unit::Count, "objects removed that no image names");
 }
@@ -40,6 +44,14 @@ pub(crate) fn took(state: State, time: Duration) {
 pub(crate) fn depth(depth: &Depth) {
     gauge!(WAITING, "deployment" => depth.queue.clone()).set(depth.queued as f64);
     gauge!(IN_FLIGHT, "deployment" => depth.queue.clone()).set(depth.in_flight as f64);
+}
+
+pub(crate) fn available(deployment: &str, available: bool) {
+    gauge!(AVAILABLE, "deployment" => deployment.to_owned()).set(f64::from(u8::from(available)));
+}
+
+pub(crate) fn catalogue_is_current(current: bool) {
+    gauge!(CATALOGUE_IS_CURRENT).set(f64::from(u8::from(current)));
 }
 
 pub(crate) fn limited() {

@@ -15,6 +15,7 @@ use imagioo_proto::generation::v1::lease_service_server::LeaseServiceServer;
 use imagioo_proto::generation::v1::model_service_server::ModelServiceServer;
 use imagioo_queue::Queue;
 use imagioo_rpc::{AccessVerifier, InternalAuth, Server, ServiceKeys, connect, plain_endpoint};
+use imagioo_runtime::follow::Changes;
 use imagioo_runtime::ops::{self, Readiness};
 use imagioo_runtime::{Boot, Shutdown, database, net};
 use imagioo_storage::Storage;
@@ -46,13 +47,10 @@ mod watchers;
 pub use config::Config;
 
 use app::{App, Parts as AppParts};
-use catalogue::Catalogue;
 use edge::Edge;
 
 /// The documented default configuration.
 pub const DEFAULTS: &str = include_str!("../../../deploy/config/gateway.toml");
-
-const CATALOGUE: &str = include_str!("../../../deploy/config/catalogue.toml");
 
 /// The migrations of the schema `generation`.
 #[must_use]
@@ -118,7 +116,11 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
     let pool = database::connect(&config.database, &migrator()).await?;
     let reachable = parts.readiness.gate("gateway database");
     shutdown.spawn("watch the database", database::watch(pool.clone(), reachable, shutdown.clone()));
-    let catalogue = load_catalogue(&config)?;
+    let changes = Changes::of(&config.catalogue_file);
+    let current = catalogue::Current::load(&config.catalogue_file, &pool).await?;
+    let file = (config.catalogue_file.clone(), changes);
+    let follow = catalogue::keep_current(current.clone(), file, pool.clone(), shutdown.clone());
+    shutdown.spawn("follow the catalogue", follow);
     let offers = dispatch::offers::Offers::new(parts.queue.clone(), &shutdown);
     let app = App::new(AppParts {
         hot: hot::Hot::new(&pool, config.timing.lease(), offers, &shutdown),
@@ -126,10 +128,11 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
         screen: screening::PromptScreen::Off,
         verifier: Verifier::new(config.uploads.max_pixels, config.uploads.decoders),
         depths: dispatch::depths::Depths::default(),
+        health: dispatch::health::Health::default(),
         watchers: watchers::Watchers::default(),
         outbox: Arc::new(Notify::new()),
         turns: Arc::new(Notify::new()),
-        catalogue,
+        current,
         pool: pool.clone(),
         queue: parts.queue.clone(),
         storage: parts.storage,
@@ -184,18 +187,9 @@ async fn start_background(app: &App, shutdown: &Shutdown) -> anyhow::Result<()> 
     );
     shutdown.spawn("relay the outbox", relay);
     shutdown.spawn("read queue depths", dispatch::depths::keep_fresh(app.clone(), shutdown.clone()));
+    shutdown.spawn("exchange health", dispatch::health::exchange(app.clone(), shutdown.clone()));
     shutdown.spawn("dispatch", dispatch::dispatcher::run(app.clone(), shutdown.clone()));
     shutdown.spawn("sweep", dispatch::sweeper::run(app.clone(), shutdown.clone()));
     shutdown.spawn("collect orphans", dispatch::collector::run(app.clone(), shutdown.clone()));
     Ok(())
-}
-
-fn load_catalogue(config: &Config) -> anyhow::Result<Catalogue> {
-    let catalogue = if config.catalogue_file.as_os_str().is_empty() {
-        Catalogue::parse(CATALOGUE)?
-    } else {
-        Catalogue::load(&config.catalogue_file)?
-    };
-    tracing::info!(version = catalogue.version, models = catalogue.models.len(), "catalogue loaded");
-    Ok(catalogue)
 }

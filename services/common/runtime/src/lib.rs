@@ -8,6 +8,7 @@
 
 pub mod crypto;
 pub mod database;
+pub mod follow;
 pub mod http;
 #[cfg(feature = "kill-points")]
 mod kill_points;

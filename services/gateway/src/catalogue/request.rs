@@ -3,7 +3,7 @@
 use imagioo_picture::{Format, Operation, Settings, Size};
 use imagioo_types::{Credits, CreditsOverflow};
 
-use super::{Bounds, CustomSize, Model};
+use super::{Bounds, Consent, CustomSize, Deployment, Model, Stop};
 
 /// A request before it is checked; absent means the model's default.
 #[derive(Debug, Clone, Default)]
@@ -14,14 +14,19 @@ pub(crate) struct Asked {
     pub(crate) count: i32,
     pub(crate) references: usize,
     pub(crate) mask: bool,
+    /// Where it may run.
+    pub(crate) consent: Consent,
 }
 
-/// A request that the model can serve, and its price.
+/// A request that the model can serve, where, and at what price.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Priced {
+    /// Where it may run, the preferred place first; never empty.
+    pub(crate) route: Vec<Stop>,
     pub(crate) operation: Operation,
     pub(crate) settings: Settings,
     pub(crate) count: i32,
+    /// Credits for every image at the dearest place of the route.
     pub(crate) price: Credits,
 }
 
@@ -49,7 +54,7 @@ struct Check<'a> {
 }
 
 impl Model {
-    /// Checks a request, fills in defaults and prices it.
+    /// Checks a request, fills in defaults, finds its route and prices it.
     pub(crate) fn price(&self, asked: &Asked) -> Result<Priced, Unsupported> {
         let operation = asked.operation();
         let mut check = Check { model: self, operation, problems: Vec::new() };
@@ -59,13 +64,20 @@ impl Model {
         check.unless((1..=self.max_count).contains(&count), "count", || {
             format!("must be 1 to {}", self.max_count)
         });
+        let pixels = settings.size.map(Size::pixels);
+        let price = |deployment: &Deployment| self.unit_price(Some(deployment), operation, &settings, pixels);
+        let route = self.route(&asked.consent, price);
+        check.unless(!route.is_empty(), "routing.regions", || {
+            format!("it runs in {} only", self.regions().join(", "))
+        });
         if !check.problems.is_empty() {
             return Err(Unsupported(check.problems));
         }
-        let price = self.unit_price(operation, &settings).times(i64::from(count));
+        let dearest = route.iter().map(Stop::unit_price).max().unwrap_or(Credits::ZERO);
+        let price = dearest.times(i64::from(count));
         let price =
             price.map_err(|CreditsOverflow| Unsupported(vec![("count", "costs too much".to_owned())]))?;
-        Ok(Priced { operation, settings, count, price })
+        Ok(Priced { route, operation, settings, count, price })
     }
 
     /// Credits for one image with every default.
@@ -77,13 +89,22 @@ impl Model {
             resolution: self.resolutions.first().cloned(),
             ..Settings::default()
         };
-        self.unit_price(operation, &settings)
+        let pixels = settings.size.map(Size::pixels);
+        self.unit_price(self.deployments.first(), operation, &settings, pixels)
     }
 
-    fn unit_price(&self, operation: Operation, settings: &Settings) -> Credits {
-        let pixels = settings.size.map(Size::pixels);
-        let rule = self.prices.iter().find(|rule| rule.fits(operation, settings, pixels));
-        rule.or(self.prices.last()).map_or(Credits::ZERO, |rule| rule.credits)
+    /// What one image costs at a deployment, whose own prices come first.
+    fn unit_price(
+        &self,
+        deployment: Option<&Deployment>,
+        operation: Operation,
+        settings: &Settings,
+        pixels: Option<u64>,
+    ) -> Credits {
+        let own = deployment.map(|deployment| &deployment.prices).filter(|prices| !prices.is_empty());
+        let prices = own.unwrap_or(&self.prices);
+        let rule = prices.iter().find(|rule| rule.fits(operation, settings, pixels));
+        rule.or(prices.last()).map_or(Credits::ZERO, |rule| rule.credits)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use imagioo_picture::Operation;
 
-use super::{Bounds, Deployment, Model};
+use super::{Bounds, Deployment, Model, PriceRule};
 
 /// Everything that is wrong with these models.
 pub(super) fn mistakes(models: &[Model]) -> Vec<String> {
@@ -22,8 +22,12 @@ pub(super) fn mistakes(models: &[Model]) -> Vec<String> {
         if model.successor.as_ref().is_some_and(|successor| !names.contains(successor.as_str())) {
             wrong.push("its successor is not in the catalogue");
         }
+        wrong.extend(wrong_with_prices(model, &model.prices));
         for deployment in &model.deployments {
             wrong.extend(wrong_with_deployment(deployment));
+            if !deployment.prices.is_empty() {
+                wrong.extend(wrong_with_prices(model, &deployment.prices));
+            }
             if !queues.insert(&deployment.id) {
                 wrong.push("the deployment's id is used twice");
             }
@@ -58,34 +62,29 @@ fn wrong_with(model: &Model) -> Vec<&'static str> {
             "upscale_factors does not suit its operations",
         ),
         (bounds.iter().flatten().any(is_wrong), "a setting's bounds allow nothing"),
-        (model.prices.iter().any(|rule| rule.credits.get() < 0), "a price is negative"),
-        (
-            !model.prices.last().is_some_and(super::PriceRule::is_last),
-            "its last price must be one for everything",
-        ),
-        (
-            model.prices.iter().rev().skip(1).any(super::PriceRule::is_last),
-            "a price for everything hides those after it",
-        ),
-        (
-            model
-                .prices
-                .iter()
-                .filter_map(|rule| rule.quality.as_ref())
-                .any(|one| !model.qualities.contains(one)),
-            "a price names a quality that the model lacks",
-        ),
-        (
-            model
-                .prices
-                .iter()
-                .filter_map(|rule| rule.resolution.as_ref())
-                .any(|one| !model.resolutions.contains(one)),
-            "a price names a resolution that the model lacks",
-        ),
         (model.deployments.is_empty(), "it has no deployment"),
     ];
     checks.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, what)| what).collect()
+}
+
+fn wrong_with_prices(model: &Model, prices: &[PriceRule]) -> impl Iterator<Item = &'static str> {
+    let lacks = |known: &[String], named: fn(&PriceRule) -> Option<&String>| {
+        prices.iter().filter_map(named).any(|one| !known.contains(one))
+    };
+    let checks = [
+        (prices.iter().any(|rule| rule.credits.get() < 0), "a price is negative"),
+        (!prices.last().is_some_and(PriceRule::is_last), "its last price must be one for everything"),
+        (prices.iter().rev().skip(1).any(PriceRule::is_last), "a price for everything hides those after it"),
+        (
+            lacks(&model.qualities, |rule| rule.quality.as_ref()),
+            "a price names a quality that the model lacks",
+        ),
+        (
+            lacks(&model.resolutions, |rule| rule.resolution.as_ref()),
+            "a price names a resolution that the model lacks",
+        ),
+    ];
+    checks.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, what)| what)
 }
 
 fn wrong_with_deployment(deployment: &Deployment) -> impl Iterator<Item = &'static str> {
@@ -93,6 +92,7 @@ fn wrong_with_deployment(deployment: &Deployment) -> impl Iterator<Item = &'stat
         (!is_id(&deployment.id), "the deployment's id has characters that a queue name may not have"),
         (deployment.provider.is_empty(), "the deployment has no provider"),
         (deployment.concurrency < 1, "the deployment's concurrency must be at least 1"),
+        (!(0..=10_000).contains(&deployment.prefetch), "the deployment's prefetch must be 0 to 10000"),
         (deployment.call_timeout_seconds < 1, "call_timeout_seconds must be at least 1"),
         (
             !(deployment.cost_usd >= 0.0 && deployment.cost_usd.is_finite()),

@@ -8,11 +8,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::broken;
+use crate::catalogue::Stop;
 use crate::generation::{Failure, Generation, Input, State};
 
 pub(crate) mod cancel;
 pub(crate) mod insert;
 pub(crate) mod lease;
+pub(crate) mod reroute;
 pub(crate) mod settle;
 pub(crate) mod start;
 pub(crate) mod sweep;
@@ -34,6 +36,7 @@ struct Row {
     negative_prompt: String,
     inputs: Json<Vec<Input>>,
     parent: Option<Uuid>,
+    route: Json<Vec<Stop>>,
     deployment: String,
     catalogue_version: String,
     price: i64,
@@ -65,6 +68,7 @@ impl TryFrom<Row> for Generation {
             wording: Wording::from_texts(row.prompt, row.negative_prompt).map_err(broken)?,
             inputs: row.inputs.0,
             parent: row.parent.map(GenerationId::from_uuid),
+            route: row.route.0,
             deployment: row.deployment,
             catalogue_version: row.catalogue_version,
             price: Credits::new(row.price),
@@ -87,8 +91,9 @@ macro_rules! select {
             Row,
             r#"select id, owner, request_id, body_hash, state, version, model, operation,
                       settings as "settings: Json<Settings>", count, prompt, negative_prompt,
-                      inputs as "inputs: Json<Vec<Input>>", parent, deployment, catalogue_version, price, charge, attempt, failure as "failure: Json<Failure>", cancel_requested_at, deadline, created_at,
-                      started_at, ended_at
+                      inputs as "inputs: Json<Vec<Input>>", parent, route as "route: Json<Vec<Stop>>", deployment,
+                      catalogue_version, price, charge, attempt, failure as "failure: Json<Failure>",
+                      cancel_requested_at, deadline, created_at, started_at, ended_at
                from generation.generations "# + $rest,
             $($argument),+
         )

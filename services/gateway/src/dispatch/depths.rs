@@ -7,34 +7,24 @@ use std::time::Duration;
 use imagioo_runtime::Shutdown;
 
 use crate::app::App;
-use crate::catalogue::Deployment;
 use crate::db::dispatch_users::{self, Depth};
 use crate::instruments;
 
 const REFRESH: Duration = Duration::from_millis(500);
-
-/// How many generations may be dispatched or running for one that runs: enough that workers never wait for the dispatcher.
-const WINDOW_FACTOR: i64 = 2;
-
-/// The window of a deployment: generations that may be dispatched or running at once.
-pub(crate) fn window(deployment: &Deployment) -> i64 {
-    i64::from(deployment.concurrency) * WINDOW_FACTOR
-}
 
 /// The last look at every queue. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Depths(Arc<RwLock<HashMap<String, Depth>>>);
 
 impl Depths {
-    /// Whether a new generation may be dispatched without the dispatcher.
-    pub(crate) fn has_room(&self, deployment: &Deployment) -> bool {
-        self.read(&deployment.id)
-            .is_none_or(|depth| depth.queued == 0 && depth.in_flight < window(deployment))
+    /// Whether a new generation may be dispatched without the dispatcher, to a queue with such a window.
+    pub(crate) fn has_room(&self, queue: &str, window: i64) -> bool {
+        self.read(queue).map_or(window > 0, |depth| depth.queued == 0 && depth.in_flight < window)
     }
 
     /// Whether the dispatcher has slots to give.
-    pub(crate) fn has_slots(&self, deployment: &Deployment) -> bool {
-        self.read(&deployment.id).is_none_or(|depth| depth.in_flight < window(deployment))
+    pub(crate) fn has_slots(&self, queue: &str, window: i64) -> bool {
+        self.read(queue).map_or(window > 0, |depth| depth.in_flight < window)
     }
 
     /// Generations that wait in a queue.
@@ -57,13 +47,13 @@ impl Depths {
 
 /// Looks again and again until shutdown.
 pub(crate) async fn keep_fresh(app: App, shutdown: Shutdown) {
-    let queues: Vec<_> = app.catalogue.deployments().map(|deployment| deployment.id.clone()).collect();
     let mut ticks = tokio::time::interval(REFRESH);
     loop {
         tokio::select! {
             () = shutdown.requested() => return,
             _ = ticks.tick() => {}
         }
+        let queues: Vec<_> = app.catalogue().deployments().map(|deployment| deployment.id.clone()).collect();
         match look(&app, &queues).await {
             Ok(depths) => app.depths.replace(depths),
             Err(error) => tracing::warn!(error = %error, "queue depths not read"),

@@ -6,12 +6,13 @@ use fail::fail_point;
 use imagioo_proto::jobs::v1::GenerationReady;
 use imagioo_runtime::Shutdown;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgAdvisoryLockKey;
-use sqlx::{Postgres, postgres::PgAdvisoryLock};
+use sqlx::postgres::{PgAdvisoryLock, PgAdvisoryLockGuard, PgAdvisoryLockKey};
+use sqlx::{PgConnection, Postgres};
 
 use crate::app::App;
+use crate::catalogue::Catalogue;
 use crate::db::dispatch_users;
-use crate::dispatch::depths::window;
+use crate::db::generations::{reroute, sweep};
 use crate::dispatch::offers::{self, Offer};
 use crate::error::Error;
 
@@ -19,6 +20,8 @@ use crate::error::Error;
 const LEADER: i64 = 0x696d_6167_696f_6f01;
 /// Without a wake-up the backlog is looked at this often: retries become due, other replicas add work.
 const TICK: Duration = Duration::from_millis(250);
+/// Generations that are taken back or sent elsewhere at once.
+const BATCH: i64 = 500;
 /// How long a replica that is not the leader waits before it asks again.
 const FOLLOW: Duration = Duration::from_secs(2);
 
@@ -70,13 +73,16 @@ async fn lead(app: &App, shutdown: &Shutdown) -> Result<(), Error> {
 }
 
 /// Fills every queue's window once; true when something was dispatched.
-async fn turn(
-    app: &App,
-    conn: &mut sqlx::postgres::PgAdvisoryLockGuard<PoolConnection<Postgres>>,
-) -> Result<bool, Error> {
+async fn turn(app: &App, conn: &mut PgAdvisoryLockGuard<PoolConnection<Postgres>>) -> Result<bool, Error> {
+    let catalogue = app.catalogue();
     let mut any = false;
-    for deployment in app.catalogue.deployments() {
-        let claimed = dispatch_users::claim(conn.as_mut(), &deployment.id, window(deployment)).await?;
+    for deployment in catalogue.deployments() {
+        let window = app.health.window(deployment);
+        if window == 0 {
+            recall(app, conn.as_mut(), &catalogue, &deployment.id).await?;
+            continue;
+        }
+        let claimed = dispatch_users::claim(conn.as_mut(), &deployment.id, window).await?;
         any |= !claimed.is_empty();
         if !claimed.is_empty() {
             fail_point!("gateway.dispatch.after_claim");
@@ -90,4 +96,26 @@ async fn turn(
         }
     }
     Ok(any)
+}
+
+/// Takes back what no worker has started at a deployment that is to be left alone, and sends what may go elsewhere there.
+async fn recall(
+    app: &App,
+    conn: &mut PgConnection,
+    catalogue: &Catalogue,
+    deployment: &str,
+) -> Result<(), Error> {
+    sweep::requeue_unstarted(conn, Some(deployment), time::Duration::ZERO, BATCH).await?;
+    let others = catalogue.beside(deployment).map(|other| other.id.as_str());
+    for other in others.filter(|other| app.health.standing(other).is_available()) {
+        let waiting = reroute::movable(conn, (deployment, other), BATCH).await?;
+        if waiting.is_empty() {
+            continue;
+        }
+        reroute::make_room(conn, &waiting, &vec![Some(other.to_owned()); waiting.len()]).await?;
+        let moved = reroute::reroute(conn, &waiting, (deployment, other)).await?;
+        tracing::info!(from = deployment, to = other, moved, "generations go elsewhere");
+        app.turns.notify_one();
+    }
+    Ok(())
 }

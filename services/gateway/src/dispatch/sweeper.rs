@@ -42,7 +42,7 @@ pub(crate) async fn recover(app: &App) -> Result<(), Error> {
     let voided = sweep::void_leases(&mut conn).await?;
     let mut returned = 0;
     loop {
-        match sweep::requeue_unstarted(&mut conn, Duration::ZERO, BATCH).await? {
+        match sweep::requeue_unstarted(&mut conn, None, Duration::ZERO, BATCH).await? {
             0 => break,
             more => returned += more,
         }
@@ -56,7 +56,7 @@ pub(crate) async fn recover(app: &App) -> Result<(), Error> {
 /// One sweep.
 pub(crate) async fn sweep(app: &App) -> Result<(), Error> {
     let mut conn = app.pool.acquire().await?;
-    let returned = sweep::requeue_unstarted(&mut conn, app.config.timing.unstarted(), BATCH).await?;
+    let returned = sweep::requeue_unstarted(&mut conn, None, app.config.timing.unstarted(), BATCH).await?;
     if returned > 0 {
         tracing::warn!(returned, "no worker took these generations in time, they wait again");
         app.turns.notify_one();

@@ -5,7 +5,7 @@ use imagioo_rpc::Caller;
 use imagioo_types::{Credits, GenerationId, ImageId};
 
 use crate::app::App;
-use crate::catalogue::Asked;
+use crate::catalogue::{Asked, Consent};
 use crate::error::Error;
 use crate::generation::Role;
 use crate::generations::create::Create;
@@ -22,6 +22,7 @@ pub(crate) struct Again {
     pub(crate) model: String,
     pub(crate) keep_seed: bool,
     pub(crate) max_credits: Option<Credits>,
+    pub(crate) consent: Consent,
 }
 
 /// The create call that repeats a generation of the caller.
@@ -44,6 +45,7 @@ pub(crate) async fn call(app: &App, caller: &Caller, again: Again) -> Result<Cre
             count: earlier.count,
             references: references.len(),
             mask: mask.is_some(),
+            consent: again.consent,
         },
         model: if again.model.is_empty() { earlier.model } else { again.model },
         prompt: earlier.wording.prompt_text().to_owned(),
@@ -52,5 +54,7 @@ pub(crate) async fn call(app: &App, caller: &Caller, again: Again) -> Result<Cre
         mask,
         parent: Some(again.id),
         max_credits: again.max_credits,
+        start_within: None,
+        end_within: None,
     })
 }

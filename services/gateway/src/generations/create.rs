@@ -5,15 +5,17 @@ use imagioo_picture::Operation;
 use imagioo_rpc::{Caller, Code, RpcError};
 use imagioo_runtime::telemetry::trace;
 use imagioo_types::{Credits, GenerationId, InvalidPrompt, Prompt, Wording};
+use time::{Duration, OffsetDateTime};
 
 use crate::app::App;
-use crate::catalogue::{Asked, Model, Priced, Unsupported};
+use crate::catalogue::{Asked, Catalogue, Model, Priced, Unsupported};
 use crate::db;
 use crate::db::generations::insert::{Inserted, New};
 use crate::dispatch::Share;
 use crate::error::Error;
 use crate::generation::{Generation, State};
 use crate::generations::inputs::{self, Named, Pictures};
+use crate::generations::route;
 use crate::holds::{Held, Wanted};
 use crate::instruments;
 
@@ -32,6 +34,9 @@ pub(crate) struct Create {
     pub(crate) mask: Option<Named>,
     pub(crate) parent: Option<GenerationId>,
     pub(crate) max_credits: Option<Credits>,
+    /// When it must have started and ended, if sooner than usual.
+    pub(crate) start_within: Option<Duration>,
+    pub(crate) end_within: Option<Duration>,
 }
 
 /// A generation that is accepted.
@@ -71,7 +76,8 @@ async fn accept(
     id: GenerationId,
     request_id: &str,
 ) -> Result<Accepted, Error> {
-    let model = find_model(app, &call.model)?;
+    let catalogue = app.catalogue();
+    let model = find_model(&catalogue, &call.model, app.clock.now())?;
     let priced = price(model, &call.asked)?;
     let wording = wording(call, priced.operation)?;
     within_limit(priced.price, call.max_credits)?;
@@ -85,7 +91,10 @@ async fn accept(
     fail_point!("gateway.create.before_hold");
     let held = app.holds.hold(caller, wanted).await?;
     fail_point!("gateway.create.after_hold");
-    let deployment = model.deployment();
+    let deployment = route::begin(&priced.route, &app.health)
+        .and_then(|stop| catalogue.deployment(&stop.deployment))
+        .ok_or_else(|| RpcError::internal("a route leads nowhere"))?;
+    let window = app.health.window(deployment);
     let new = New {
         id: held.generation,
         owner: caller.identity.user,
@@ -98,25 +107,30 @@ async fn accept(
         prompt: screened,
         inputs: pictures.keep(app, caller).await?,
         parent,
+        route: if priced.route.len() > 1 { priced.route } else { Vec::new() },
         deployment: deployment.id.clone(),
-        catalogue_version: app.catalogue.version.clone(),
+        catalogue_version: catalogue.version.clone(),
         price: agreed(held, priced.price)?,
         share: Share { weight: app.config.share.weight, cap: app.config.share.in_flight },
-        open: app.depths.has_room(deployment),
-        start_within: app.config.timing.start_within(),
-        end_within: app.config.timing.end_within(),
+        open: app.depths.has_room(&deployment.id, window),
+        start_within: shortest(call.start_within, app.config.timing.start_within()),
+        end_within: shortest(call.end_within, app.config.timing.end_within()),
         trace: trace::traceparent(),
     };
     let inserted = app.hot.insert(new.clone()).await?;
     fail_point!("gateway.create.before_answer");
-    follow_up(app, model, inserted)?;
+    follow_up(app, (&deployment.id, window), inserted)?;
     Ok(match inserted.created {
         Some(created) => {
-            instruments::created(&model.deployment().id);
+            instruments::created(&deployment.id);
             Accepted::New(Box::new(new.into_generation(inserted.state, created)))
         }
         None => Accepted::Found(inserted.id),
     })
+}
+
+fn shortest(wished: Option<Duration>, longest: Duration) -> Duration {
+    wished.map_or(longest, |wished| wished.min(longest))
 }
 
 /// The texts of a call, if the operation has what it needs of them.
@@ -145,7 +159,7 @@ fn agreed(held: Held, price: Credits) -> Result<Credits, RpcError> {
 }
 
 /// Wakes the dispatcher for a generation that waits, and refuses one that was given up before it came to be.
-fn follow_up(app: &App, model: &Model, inserted: Inserted) -> Result<(), RpcError> {
+fn follow_up(app: &App, (queue, window): (&str, i64), inserted: Inserted) -> Result<(), RpcError> {
     match inserted.state {
         State::Void => Err(RpcError::new(
             Code::RequestGivenUp,
@@ -153,7 +167,7 @@ fn follow_up(app: &App, model: &Model, inserted: Inserted) -> Result<(), RpcErro
         )),
         State::Queued if inserted.created.is_some() => {
             // With every slot taken its turn comes when one is given back, which wakes the dispatcher, too.
-            if app.depths.has_slots(model.deployment()) {
+            if app.depths.has_slots(queue, window) {
                 app.turns.notify_one();
             }
             Ok(())
@@ -184,10 +198,13 @@ async fn repeated(
 }
 
 /// The model with this name.
-pub(crate) fn find_model<'a>(app: &'a App, name: &str) -> Result<&'a Model, RpcError> {
-    let now = app.clock.now();
-    let model = app.catalogue.model(name).ok_or_else(|| {
-        let names: Vec<_> = app.catalogue.offered(now).map(Model::name).collect();
+pub(crate) fn find_model<'a>(
+    catalogue: &'a Catalogue,
+    name: &str,
+    now: OffsetDateTime,
+) -> Result<&'a Model, RpcError> {
+    let model = catalogue.model(name).ok_or_else(|| {
+        let names: Vec<_> = catalogue.offered(now).map(Model::name).collect();
         RpcError::new(Code::ModelUnknown, "there is no such model")
             .field("model", format!("must be one of {}", names.join(", ")))
     })?;

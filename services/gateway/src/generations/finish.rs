@@ -17,6 +17,7 @@ use crate::db::generations::settle::{Applied, Outcome};
 use crate::error::Error;
 use crate::generation::{ContentPolicy, Failure, Generation, Image};
 use crate::generations::outcome::{self, Circumstances, Report};
+use crate::generations::route;
 use crate::grpc::convert;
 use crate::instruments;
 
@@ -51,12 +52,38 @@ pub(crate) async fn finish(app: &App, id: GenerationId, attempt: i32) -> Result<
             (Vec::new(), Report::Failed(damaged()))
         }
     };
-    let outcome = outcome::decide(&generation, images, report, &circumstances(app, &generation));
+    if let Some(sign) = route::sign(&report, !images.is_empty()) {
+        app.health.note(&generation.deployment, sign, (app.clock.now(), app.config.breaker.pause()));
+    }
+    let outcome = decide(app, &generation, images, report);
     let Some(applied) = settle(app, outcome).await? else { return Ok(Finished::Past) };
     if applied.state.is_final() {
         instruments::took(applied.state, app.clock.now() - generation.created_at);
     }
     Ok(Finished::Applied)
+}
+
+/// Ends an attempt that never began as a failure that may pass: at another deployment, or later.
+pub(crate) async fn give_back(app: &App, id: GenerationId, cause: Failure) -> Result<(), Error> {
+    let found = db::generations::find(&mut *app.pool.acquire().await?, id).await?;
+    if let Some(generation) = found {
+        let report = Report::Retry { cause, not_before: None, charged: false };
+        settle(app, decide(app, &generation, Vec::new(), report)).await?;
+    }
+    Ok(())
+}
+
+fn decide(app: &App, generation: &Generation, images: Vec<Image>, report: Report) -> Outcome {
+    let catalogue = app.catalogue();
+    let deployment = catalogue.deployment(&generation.deployment);
+    let circumstances = Circumstances {
+        retries: &app.config.retries,
+        unknown_outcome: deployment.map_or(UnknownOutcome::Fail, |deployment| deployment.unknown_outcome),
+        elsewhere: route::elsewhere(generation, &catalogue, &app.health),
+        now: app.clock.now(),
+        luck: rand::random(),
+    };
+    outcome::decide(generation, images, report, &circumstances)
 }
 
 /// Applies an outcome and wakes everybody it concerns; nothing when the generation had one already.
@@ -71,16 +98,6 @@ pub(crate) async fn settle(app: &App, outcome: Outcome) -> Result<Option<Applied
         app.changed(applied.generation, applied.version).await;
     }
     Ok(applied)
-}
-
-fn circumstances<'a>(app: &'a App, generation: &Generation) -> Circumstances<'a> {
-    let deployment = app.catalogue.deployment(&generation.deployment);
-    Circumstances {
-        retries: &app.config.retries,
-        unknown_outcome: deployment.map_or(UnknownOutcome::Fail, |deployment| deployment.unknown_outcome),
-        now: app.clock.now(),
-        luck: rand::random(),
-    }
 }
 
 fn read(generation: &Generation, manifest: Manifest) -> (Vec<Image>, Report) {

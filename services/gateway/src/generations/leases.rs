@@ -5,22 +5,30 @@ use imagioo_rpc::{Code, RpcError};
 use imagioo_types::GenerationId;
 
 use crate::app::App;
+use crate::catalogue::Deployment;
 use crate::db;
 use crate::db::calls::Call;
 use crate::db::generations::lease::Lease;
 use crate::db::generations::start::{Claim, Started};
 use crate::error::Error;
+use crate::generation::Failure;
+use crate::generations::finish;
 
 /// A given lease and what earlier epochs of the attempt bought.
 #[derive(Debug, Clone)]
 pub(crate) struct Taken {
     pub(crate) started: Started,
     pub(crate) calls: Vec<Call>,
+    pub(crate) deployment: Deployment,
 }
 
 /// Takes a generation for a worker; nothing when there is nothing to do.
 pub(crate) async fn start(app: &App, claim: Claim) -> Result<Option<Taken>, Error> {
     let Some(started) = app.hot.start(claim).await? else { return Ok(None) };
+    let Some(deployment) = app.catalogue().deployment(&started.deployment).cloned() else {
+        finish::give_back(app, started.generation, gone(&started.deployment)).await?;
+        return Ok(None);
+    };
     app.changed(started.generation, started.version).await;
     let calls = if started.epoch > 1 {
         let mut conn = app.pool.acquire().await?;
@@ -28,7 +36,16 @@ pub(crate) async fn start(app: &App, claim: Claim) -> Result<Option<Taken>, Erro
     } else {
         Vec::new()
     };
-    Ok(Some(Taken { started, calls }))
+    Ok(Some(Taken { started, calls, deployment }))
+}
+
+/// A deployment that this replica's catalogue has no longer, or not yet.
+fn gone(deployment: &str) -> Failure {
+    tracing::warn!(deployment, "a generation is for a deployment that is not in the catalogue");
+    Failure::new(
+        "DEPLOYMENT_GONE",
+        "where this was to be made is no longer offered; nothing was charged: create it again",
+    )
 }
 
 /// What became of a worker's leases.

@@ -23,6 +23,8 @@ pub(crate) enum Report {
 pub(crate) struct Circumstances<'a> {
     pub(crate) retries: &'a Retries,
     pub(crate) unknown_outcome: UnknownOutcome,
+    /// Another deployment that could go on, with its caller's consent.
+    pub(crate) elsewhere: Option<&'a str>,
     pub(crate) now: OffsetDateTime,
     /// Uniform in 0..1, for the jitter of the back-off.
     pub(crate) luck: f64,
@@ -46,23 +48,45 @@ pub(crate) fn decide(
             at.now,
         ),
         Report::Cancelled => cancelled(generation, at.now),
+        Report::Failed(failure) if at.elsewhere.is_some() && is_the_accounts(&failure) => {
+            again(generation, failure, None, at)
+        }
         Report::Failed(failure) => failed(generation, failure, at.now),
         Report::Retry { cause, not_before, charged } => {
-            let affordable = !charged || at.unknown_outcome == UnknownOutcome::Repeat;
-            let not_before = next_try(generation, not_before, at);
-            if generation.cancel_requested {
-                cancelled(generation, at.now)
-            } else if affordable
-                && generation.attempt < at.retries.attempts
-                && not_before < generation.deadline
-            {
-                let ending = Ending::Requeue { not_before: Some(not_before) };
-                outcome(generation, ending, Some(cause), Credits::ZERO, 0, at.now)
-            } else {
-                failed(generation, cause, at.now)
+            if charged && at.unknown_outcome == UnknownOutcome::Fail && !generation.cancel_requested {
+                return failed(generation, cause, at.now);
             }
+            again(generation, cause, not_before, at)
         }
     }
+}
+
+/// Another attempt while attempts and time are left: at once at another deployment, or later at the same.
+fn again(
+    generation: &Generation,
+    cause: Failure,
+    not_before: Option<OffsetDateTime>,
+    at: &Circumstances<'_>,
+) -> Outcome {
+    let not_before = match at.elsewhere {
+        Some(_) => at.now,
+        None => next_try(generation, not_before, at),
+    };
+    if generation.cancel_requested {
+        cancelled(generation, at.now)
+    } else if generation.attempt < at.retries.attempts && not_before < generation.deadline {
+        let ending =
+            Ending::Requeue { not_before: Some(not_before), deployment: at.elsewhere.map(str::to_owned) };
+        outcome(generation, ending, Some(cause), Credits::ZERO, 0, at.now)
+    } else {
+        failed(generation, cause, at.now)
+    }
+}
+
+/// Whether a failure is about the platform's account at one provider, and so says nothing about another. What a provider
+/// rejects is not among them: it may be a refusal in words that nobody knows yet.
+fn is_the_accounts(failure: &Failure) -> bool {
+    ["PROVIDER_AUTH", "PROVIDER_QUOTA"].contains(&failure.reason.as_str())
 }
 
 /// Ends a generation that no attempt will end.
@@ -105,9 +129,7 @@ fn end(
     now: OffsetDateTime,
 ) -> Outcome {
     let count = images.len() as i64;
-    // The price is the unit price times the count, so this division leaves nothing over.
-    let unit = generation.price.get() / i64::from(generation.count.max(1));
-    let charge = Credits::new((unit * count).min(generation.price.get()));
+    let charge = Credits::new((generation.unit_price().get() * count).min(generation.price.get()));
     outcome(generation, Ending::End { state, charge, images }, failure, charge, count, now)
 }
 

@@ -7,7 +7,7 @@ use imagioo_types::{Credits, GenerationId, ImageId, InvalidName};
 use prost_types::Timestamp;
 use time::OffsetDateTime;
 
-use crate::catalogue::Asked;
+use crate::catalogue::{Asked, Consent};
 use crate::generation::{Failure, Generation, Image, Input, Role, State};
 use crate::generations::read::Whole;
 use crate::watchers::Progress;
@@ -48,6 +48,20 @@ pub(crate) fn asked(
         count,
         ..Asked::default()
     })
+}
+
+/// What a caller consents to; nothing but the first deployment when they do not say.
+pub(crate) fn consent(routing: Option<wire::Routing>) -> Consent {
+    routing.map_or_else(Consent::default, |wire::Routing { regions, fallback, dearer }| Consent {
+        regions,
+        fallback,
+        dearer,
+    })
+}
+
+/// A length of time.
+pub(crate) fn duration(duration: prost_types::Duration) -> time::Duration {
+    time::Duration::new(duration.seconds, duration.nanos)
 }
 
 fn wire_state(state: State) -> wire::GenerationState {

@@ -21,6 +21,7 @@ use crate::generations::cancel;
 use crate::generations::create::{self, Accepted, Create};
 use crate::generations::inputs::Named;
 use crate::generations::read::{self, Whole};
+use crate::generations::route;
 use crate::generations::watch::{self, Step, Watch};
 use crate::watchers::Progress;
 
@@ -83,6 +84,7 @@ impl GenerationService for Generations {
             keep_seed: message.keep_seed,
             request_id: message.request_id,
             max_credits: message.max_credits.map(Credits::new),
+            consent: convert::consent(message.routing),
         };
         let call = again::call(&self.app, &caller, again).await?;
         let generation = Some(self.create(&caller, call, wait).await?);
@@ -95,16 +97,19 @@ impl GenerationService for Generations {
     ) -> Result<Response<wire::EstimateGenerationResponse>, Status> {
         caller(&request)?;
         let message = validated(request.into_inner())?;
-        let model = create::find_model(&self.app, &message.model)?;
+        let catalogue = self.app.catalogue();
+        let model = create::find_model(&catalogue, &message.model, self.app.clock.now())?;
         let operation = message.operation();
         let mut asked = convert::asked(operation, message.settings.as_ref(), message.count)?;
         asked.references = usize::try_from(message.references).unwrap_or_default();
         asked.mask = asked.operation == Some(Operation::Inpaint);
+        asked.consent = convert::consent(message.routing);
         let priced = create::price(model, &asked)?;
         Ok(Response::new(wire::EstimateGenerationResponse {
             price: priced.price.get(),
-            catalogue_version: self.app.catalogue.version.clone(),
-            queue_depth: self.app.depths.queued(&model.deployment().id),
+            catalogue_version: catalogue.version.clone(),
+            queue_depth: route::begin(&priced.route, &self.app.health)
+                .map_or(0, |stop| self.app.depths.queued(&stop.deployment)),
         }))
     }
 
@@ -221,6 +226,7 @@ fn decode(message: wire::CreateGenerationRequest) -> Result<Create, RpcError> {
     let mut asked = convert::asked(message.operation(), message.settings.as_ref(), message.count)?;
     asked.references = message.references.len();
     asked.mask = message.mask.is_some();
+    asked.consent = convert::consent(message.routing);
     let parent = match message.parent.as_str() {
         "" => None,
         name => Some(GenerationId::from_name(name).map_err(bad_name("parent"))?),
@@ -237,6 +243,8 @@ fn decode(message: wire::CreateGenerationRequest) -> Result<Create, RpcError> {
         mask: message.mask.map(|input| named(input, "mask")).transpose()?,
         parent,
         max_credits: message.max_credits.map(Credits::new),
+        start_within: message.start_timeout.map(convert::duration),
+        end_within: message.timeout.map(convert::duration),
     })
 }
 

@@ -32,7 +32,7 @@ impl LeaseService for Leases {
         let generation = GenerationId::from_name(&message.generation).map_err(bad_name("generation"))?;
         let claim = Claim { generation, attempt: message.attempt, worker: message.worker };
         let taken = leases::start(&self.app, claim).await?;
-        let job = taken.map(|taken| encode(&self.app, taken)).transpose()?;
+        let job = taken.map(|taken| encode(&self.app, taken));
         Ok(Response::new(wire::StartGenerationResponse { job }))
     }
 
@@ -66,13 +66,9 @@ fn decode(lease: &wire::Lease) -> Result<Lease, RpcError> {
     Ok(Lease { generation, attempt: lease.attempt, epoch: lease.epoch })
 }
 
-fn encode(app: &App, taken: Taken) -> Result<wire::Job, RpcError> {
-    let Taken { started, calls } = taken;
-    let found = app.catalogue.deployment(&started.deployment);
-    let deployment = found.ok_or_else(|| {
-        RpcError::internal(format!("deployment {} has left the catalogue", started.deployment))
-    })?;
-    Ok(wire::Job {
+fn encode(app: &App, taken: Taken) -> wire::Job {
+    let Taken { started, calls, deployment } = taken;
+    wire::Job {
         generation: started.generation.name(),
         owner: started.owner.name(),
         attempt: started.attempt,
@@ -82,7 +78,7 @@ fn encode(app: &App, taken: Taken) -> Result<wire::Job, RpcError> {
         operation: wire::Operation::from(started.operation).into(),
         settings: Some(started.settings.to_message(started.prompt.wording().negative_text())),
         count: started.count,
-        deployment: Some(encode_deployment(deployment, started.operation)),
+        deployment: Some(encode_deployment(&deployment, started.operation)),
         lease: Some(Duration { seconds: app.config.timing.lease().whole_seconds(), nanos: 0 }),
         deadline: Some(convert::timestamp(started.deadline)),
         recorded_calls: calls
@@ -90,7 +86,7 @@ fn encode(app: &App, taken: Taken) -> Result<wire::Job, RpcError> {
             .map(|call| wire::RecordedCall { call: call.call, task_id: call.task_id })
             .collect(),
         inputs: started.inputs.into_iter().map(encode_input).collect(),
-    })
+    }
 }
 
 fn encode_input(input: Input) -> wire::JobInput {

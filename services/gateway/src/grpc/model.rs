@@ -8,7 +8,8 @@ use tonic::{Request, Response, Status};
 
 use super::convert::timestamp;
 use crate::app::App;
-use crate::catalogue::{Bounds, CustomSize, Model, PriceRule};
+use crate::catalogue::{Bounds, CustomSize, Deployment, Model, PriceRule};
+use crate::dispatch::health::{Health, Standing};
 
 /// The catalogue.
 pub(crate) struct Models {
@@ -22,9 +23,10 @@ impl ModelService for Models {
         request: Request<wire::ListModelsRequest>,
     ) -> Result<Response<wire::ListModelsResponse>, Status> {
         caller(&request)?;
-        let models = self.app.catalogue.offered(self.app.clock.now()).map(encode).collect();
-        let catalogue_version = self.app.catalogue.version.clone();
-        Ok(Response::new(wire::ListModelsResponse { models, catalogue_version }))
+        let catalogue = self.app.catalogue();
+        let encode = |model| encode(model, &self.app.health);
+        let models = catalogue.offered(self.app.clock.now()).map(encode).collect();
+        Ok(Response::new(wire::ListModelsResponse { models, catalogue_version: catalogue.version.clone() }))
     }
 
     async fn get_model(
@@ -33,18 +35,14 @@ impl ModelService for Models {
     ) -> Result<Response<wire::GetModelResponse>, Status> {
         caller(&request)?;
         let message = validated(request.into_inner())?;
-        let found = self.app.catalogue.model(&message.name).map(encode);
+        let found = self.app.catalogue().model(&message.name).map(|model| encode(model, &self.app.health));
         let model = found.ok_or_else(|| RpcError::not_found("model"))?;
         Ok(Response::new(wire::GetModelResponse { model: Some(model) }))
     }
 }
 
-fn encode(model: &Model) -> wire::Model {
+fn encode(model: &Model, health: &Health) -> wire::Model {
     let operation = |operation: &Operation| wire::Operation::from(*operation).into();
-    let regions = model.deployments.iter().map(|deployment| deployment.region.clone());
-    let mut regions: Vec<_> = regions.filter(|region| !region.is_empty()).collect();
-    regions.sort();
-    regions.dedup();
     wire::Model {
         name: model.name(),
         title: model.title.clone(),
@@ -76,8 +74,30 @@ fn encode(model: &Model) -> wire::Model {
         upscale_factors: model.upscale_factors.iter().copied().map(number).collect(),
         sunset_time: model.sunset.map(|day| timestamp(day.midnight().assume_utc())),
         successor: model.successor.as_ref().map(|id| format!("models/{id}")).unwrap_or_default(),
-        regions,
+        regions: model.regions(),
         prices: model.prices.iter().map(price).collect(),
+        deployments: model
+            .deployments
+            .iter()
+            .map(|found| deployment(found, health.standing(&found.id)))
+            .collect(),
+    }
+}
+
+fn deployment(deployment: &Deployment, standing: Standing) -> wire::ModelDeployment {
+    let (state, until, reason) = match standing {
+        Standing::Available => (wire::DeploymentState::Available, None, String::new()),
+        Standing::Paused { until, reason } => (wire::DeploymentState::Paused, Some(until), reason),
+        Standing::Shut { until, reason } => (wire::DeploymentState::Shut, Some(until), reason),
+        Standing::Probing { reason } => (wire::DeploymentState::Probing, None, reason),
+    };
+    wire::ModelDeployment {
+        id: deployment.id.clone(),
+        region: deployment.region.clone(),
+        state: state.into(),
+        retry_time: until.map(timestamp),
+        reason,
+        prices: deployment.prices.iter().map(price).collect(),
     }
 }
 

@@ -28,7 +28,7 @@ pub use billing::Billing;
 pub use gateway::Gateway;
 pub use patience::{eventually, within};
 pub use user::{User, wanted};
-pub use worker::{Attempt, Worker, failed, refused, retry};
+pub use worker::{Attempt, Worker, failed, passing, refused, retry};
 
 const CATALOGUE: &str = include_str!("harness/catalogue.toml");
 
@@ -142,6 +142,11 @@ impl App {
     pub async fn restart_with_catalogue(&mut self, change: impl FnOnce(&str) -> String) {
         self.config.catalogue_file = catalogue(&self.folder, &change(CATALOGUE));
         self.restart().await;
+    }
+
+    /// Changes the catalogue's file under the running gateway.
+    pub fn edit_catalogue(&self, change: impl FnOnce(&str) -> String) {
+        catalogue(&self.folder, &change(CATALOGUE));
     }
 
     /// Somebody who has just signed in.

@@ -195,7 +195,7 @@ async fn the_catalogue_is_listed_in_its_order_and_an_unknown_model_is_not_found(
     let ada = app.user();
     let listed = ada.models().list_models(ada.says(ListModelsRequest {})).await.expect("listed").into_inner();
     let names: Vec<_> = listed.models.iter().map(|model| model.name.as_str()).collect();
-    assert_eq!(names, ["models/sketch", "models/careful", "models/narrow"]);
+    assert_eq!(names, ["models/sketch", "models/careful", "models/narrow", "models/routed"]);
     let request = |name: &str| ada.says(GetModelRequest { name: name.to_owned() });
     let found = ada.models().get_model(request("models/careful")).await.expect("found").into_inner();
     assert_eq!(found.model.as_ref(), Some(&listed.models[1]));

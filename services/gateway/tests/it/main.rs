@@ -1,6 +1,7 @@
 //! The gateway against a real PostgreSQL, over real connections, with scripted neighbours.
 
 mod cancel;
+mod catalogue;
 mod collector;
 mod deadlines;
 mod edge;
@@ -16,5 +17,6 @@ mod pictures;
 mod reading;
 mod recovery;
 mod refusals;
+mod routing;
 mod slots;
 mod storm;

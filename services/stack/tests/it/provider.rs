@@ -65,7 +65,7 @@ fn catalogue_text() -> String {
         "{defaults}\n[[models]]\nid = \"paid\"\ntitle = \"Paid\"\noperations = [\"text_to_image\"]\n\
          sizes = [\"64x64\"]\nqualities = []\nformats = [\"png\", \"webp\", \"jpeg\"]\nmax_count = 4\nseed = false\n\
          prices = [{{ credits = {PRICE} }}]\n[[models.deployments]]\nid = \"paid\"\nprovider = \"fake\"\nprovider_model = \"paid-1\"\n\
-         concurrency = 8\ncall_timeout_seconds = 3\nunknown_outcome = \"fail\"\n"
+         concurrency = 8\nprefetch = 8\ncall_timeout_seconds = 3\nunknown_outcome = \"fail\"\n"
     )
 }
 

@@ -2,7 +2,9 @@
 
 use imagioo_picture::{Background, Margins};
 
-use super::super::Catalogue;
+use std::path::Path;
+
+use super::super::file;
 use super::*;
 
 const CATALOGUE: &str = r#"
@@ -61,7 +63,7 @@ unknown_outcome = "fail"
 "#;
 
 fn price(model: &str, asked: Asked) -> Result<Priced, Unsupported> {
-    Catalogue::parse(CATALOGUE)
+    file::parse(CATALOGUE, Path::new(""))
         .expect("valid")
         .model(&format!("models/{model}"))
         .expect("known")

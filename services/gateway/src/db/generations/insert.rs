@@ -7,6 +7,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::State;
+use crate::catalogue::Stop;
 use crate::db::broken;
 use crate::dispatch::Share;
 use crate::generation::{Generation, Input};
@@ -26,6 +27,8 @@ pub(crate) struct New {
     pub(crate) inputs: Vec<Input>,
     /// What it was derived from, with the first of its kind.
     pub(crate) parent: Option<Lineage>,
+    /// Where it may run, with prices; empty when there is no choice.
+    pub(crate) route: Vec<Stop>,
     pub(crate) deployment: String,
     pub(crate) catalogue_version: String,
     pub(crate) price: Credits,
@@ -62,6 +65,7 @@ impl New {
             wording: self.prompt.wording().clone(),
             inputs: self.inputs,
             parent: self.parent.map(|lineage| lineage.parent),
+            route: self.route,
             deployment: self.deployment,
             catalogue_version: self.catalogue_version,
             price: self.price,
@@ -111,17 +115,21 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
         .iter()
         .map(|row| serde_json::to_value(&row.inputs).map_err(broken))
         .collect::<Result<Vec<_>, _>>()?;
+    let routes = rows
+        .iter()
+        .map(|row| serde_json::to_value(&row.route).map_err(broken))
+        .collect::<Result<Vec<_>, _>>()?;
     let found = sqlx::query!(
         r#"with input as materialized (
                select * from unnest(
                    $1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::jsonb[], $8::int[],
                    $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::float8[], $15::int[],
                    $16::bool[], $17::float8[], $18::float8[], $19::text[], $20::text[], $21::jsonb[], $22::uuid[],
-                   $23::uuid[]
+                   $23::uuid[], $24::jsonb[]
                ) with ordinality as input (
                    id, owner, request_id, body_hash, model, operation, settings, count, prompt, screening, deployment,
                    catalogue_version, price, weight, cap, open, start_within, end_within, trace,
-                   negative_prompt, inputs, parent, root, place
+                   negative_prompt, inputs, parent, root, route, place
                )
            ), existing as materialized (
                select id, state from generation.generations where id = any($1)
@@ -170,7 +178,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
                insert into generation.generations (
                    id, owner, request_id, body_hash, state, model, operation, settings, count, prompt, screening,
                    deployment, catalogue_version, price, dispatched_at, start_deadline, deadline, created_at, trace,
-                   negative_prompt, inputs, parent, root
+                   negative_prompt, inputs, parent, root, route
                )
                select f.id, f.owner, f.request_id, f.body_hash,
                       case when f.turn <= s.granted then 'dispatched' else 'queued' end,
@@ -179,7 +187,8 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
                       case when f.turn <= s.granted then generation.clock_now() end,
                       generation.clock_now() + make_interval(secs => f.start_within),
                       generation.clock_now() + make_interval(secs => f.end_within),
-                      generation.clock_now(), f.trace, f.negative_prompt, f.inputs, f.parent, f.root
+                      generation.clock_now(), f.trace, f.negative_prompt, f.inputs, f.parent, f.root,
+                      f.route
                from fresh f join slots s on s.owner = f.owner and s.queue = f.deployment
                returning id, owner, deployment, state, created_at, deadline
            ), waiting as (
@@ -212,6 +221,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
         &inputs,
         &column(rows, |row| row.parent.map(|lineage| lineage.parent.uuid())) as &[Option<Uuid>],
         &column(rows, |row| row.parent.map(|lineage| lineage.root.uuid())) as &[Option<Uuid>],
+        &routes,
     )
     .fetch_all(conn)
     .await?;

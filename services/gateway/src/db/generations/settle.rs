@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::State;
+use super::{State, reroute};
 use crate::db::broken;
 use crate::generation::{Failure, Image};
 
@@ -27,8 +27,8 @@ pub(crate) struct Outcome {
 pub(crate) enum Ending {
     /// A final state, what it costs and what was delivered.
     End { state: State, charge: Credits, images: Vec<Image> },
-    /// The next attempt. Becomes CANCELLED if the owner asked for that meanwhile.
-    Requeue { not_before: Option<OffsetDateTime> },
+    /// The next attempt, at another deployment if one is named. Becomes CANCELLED if the owner asked for that meanwhile.
+    Requeue { not_before: Option<OffsetDateTime>, deployment: Option<String> },
 }
 
 /// A `GenerationSettled` message for the outbox.
@@ -58,14 +58,17 @@ pub(crate) async fn settle(
     outcomes: &[Outcome],
 ) -> Result<Vec<Applied>, sqlx::Error> {
     let rows = Columns::of(outcomes)?;
+    if rows.elsewhere.iter().any(Option::is_some) {
+        reroute::make_room(conn, &rows.ids, &rows.elsewhere).await?;
+    }
     let images = ImageColumns::of(outcomes);
     let applied = sqlx::query!(
         r#"with input as materialized (
                select * from unnest(
                    $1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::jsonb[], $6::timestamptz[], $7::bool[],
-                   $8::uuid[], $9::text[], $10::bytea[], $11::text[]
+                   $8::uuid[], $9::text[], $10::bytea[], $11::text[], $22::text[]
                ) as input (id, attempt, state, charge, failure, not_before, unless_running,
-                           message_id, message_name, message_body, message_trace)
+                           message_id, message_name, message_body, message_trace, elsewhere)
            ), known as materialized (
                -- By id alone: with its state named, the planner prefers the index of everything open, and reads it all.
                select id, owner, deployment, attempt, state, cancel_requested_at from generation.generations
@@ -76,6 +79,7 @@ pub(crate) async fn settle(
                            else input.state end as new_state,
                       case when input.state = 'queued' and known.cancel_requested_at is not null then null
                            else input.failure end as failure,
+                      coalesce(input.elsewhere, known.deployment) as new_deployment,
                       input.charge, input.not_before,
                       input.message_id, input.message_name, input.message_body, input.message_trace
                from known join input on input.id = known.id and input.attempt = known.attempt
@@ -84,7 +88,9 @@ pub(crate) async fn settle(
            ), users as materialized (
                select u.owner, u.queue, u.queued, u.in_flight, u.vtime
                from generation.dispatch_users u
-               where exists (select from before b where b.owner = u.owner and b.deployment = u.queue)
+               where exists (
+                   select from before b where b.owner = u.owner and u.queue in (b.deployment, b.new_deployment)
+               )
                order by u.owner, u.queue
                for update
            ), slots as (
@@ -96,21 +102,27 @@ pub(crate) async fn settle(
                                 then least(greatest(users.vtime, moved.joined), moved.joined + u.cap / u.weight)
                                 else users.vtime end
                from (
-                   select b.owner, b.deployment,
-                          count(*) filter (where b.old_state <> 'queued')::int as flying,
-                          count(*) filter (where b.old_state = 'queued')::int as waiting,
-                          count(*) filter (where b.new_state = 'queued')::int as back,
-                          case when bool_or(b.new_state = 'queued') then (
+                   select c.owner, c.queue, sum(c.flying)::int as flying, sum(c.waiting)::int as waiting,
+                          sum(c.back)::int as back,
+                          case when sum(c.back) > 0 then (
                               select coalesce(min(w.vtime), 0) from generation.dispatch_users w
-                              where w.queue = b.deployment and w.queued > 0
+                              where w.queue = c.queue and w.queued > 0
                           ) end as joined
-                   from before b group by b.owner, b.deployment
+                   from (
+                       select owner, deployment as queue, (old_state <> 'queued')::int as flying,
+                              (old_state = 'queued')::int as waiting, 0 as back
+                       from before
+                       union all
+                       select owner, new_deployment, 0, 0, 1 from before where new_state = 'queued'
+                   ) c group by c.owner, c.queue
                ) moved
-               join users on users.owner = moved.owner and users.queue = moved.deployment
-               where u.owner = moved.owner and u.queue = moved.deployment
+               join users on users.owner = moved.owner and users.queue = moved.queue
+               where u.owner = moved.owner and u.queue = moved.queue
            ), changed as (
                update generation.generations g set
                    state = before.new_state,
+                   deployment = case when before.new_state = 'queued' then before.new_deployment
+                                     else g.deployment end,
                    version = g.version + 1,
                    attempt = g.attempt + case when before.new_state = 'queued' then 1 else 0 end,
                    epoch = case when before.new_state = 'queued' then 0 else g.epoch end,
@@ -130,7 +142,7 @@ pub(crate) async fn settle(
                insert into generation.backlog (generation, queue, owner, attempt, not_before)
                select id, deployment, owner, attempt, not_before from changed where state = 'queued'
                on conflict (generation) do update
-                   set attempt = excluded.attempt, not_before = excluded.not_before
+                   set queue = excluded.queue, attempt = excluded.attempt, not_before = excluded.not_before
            ), delivered as (
                insert into generation.images (
                    id, generation, owner, index, object_key, format, width, height, size_bytes, sha256, seed, created_at
@@ -169,6 +181,7 @@ pub(crate) async fn settle(
         &images.sizes,
         &images.hashes,
         &images.seeds as &[Option<i64>],
+        &rows.elsewhere as &[Option<String>],
     )
     .fetch_all(conn)
     .await?;
@@ -195,15 +208,18 @@ struct Columns {
     message_names: Vec<String>,
     message_bodies: Vec<Vec<u8>>,
     message_traces: Vec<Option<String>>,
+    elsewhere: Vec<Option<String>>,
 }
 
 impl Columns {
     fn of(outcomes: &[Outcome]) -> Result<Self, sqlx::Error> {
         let mut columns = Self::default();
         for outcome in outcomes {
-            let (state, charge, not_before) = match &outcome.ending {
-                Ending::End { state, charge, .. } => (*state, *charge, None),
-                Ending::Requeue { not_before } => (State::Queued, Credits::ZERO, *not_before),
+            let (state, charge, not_before, elsewhere) = match &outcome.ending {
+                Ending::End { state, charge, .. } => (*state, *charge, None, None),
+                Ending::Requeue { not_before, deployment } => {
+                    (State::Queued, Credits::ZERO, *not_before, deployment.clone())
+                }
             };
             let failure = outcome.failure.as_ref().map(serde_json::to_value).transpose().map_err(broken)?;
             columns.ids.push(outcome.generation.uuid());
@@ -217,6 +233,7 @@ impl Columns {
             columns.message_names.push(outcome.settled.name.clone());
             columns.message_bodies.push(outcome.settled.body.clone());
             columns.message_traces.push(outcome.settled.trace.clone());
+            columns.elsewhere.push(elsewhere);
         }
         Ok(columns)
     }

@@ -4,9 +4,11 @@ use imagioo_types::GenerationId;
 use sqlx::PgConnection;
 use time::Duration;
 
-/// Puts dispatched generations that no worker took back into the backlog; answers how many.
+/// Puts dispatched generations that no worker took back into the backlog, those of one deployment or of all; answers how
+/// many.
 pub(crate) async fn requeue_unstarted(
     conn: &mut PgConnection,
+    deployment: Option<&str>,
     after: Duration,
     limit: i64,
 ) -> Result<u64, sqlx::Error> {
@@ -14,6 +16,7 @@ pub(crate) async fn requeue_unstarted(
         r#"with lost as materialized (
                select id, owner, deployment, attempt from generation.generations
                where state = 'dispatched' and dispatched_at < generation.clock_now() - make_interval(secs => $1)
+                 and ($3::text is null or deployment = $3)
                order by id limit $2 for update skip locked
            ), users as materialized (
                select u.owner, u.queue, u.queued, u.in_flight, u.vtime from generation.dispatch_users u
@@ -43,6 +46,7 @@ pub(crate) async fn requeue_unstarted(
            from lost where lost.id = g.id"#,
         after.as_seconds_f64(),
         limit,
+        deployment,
     )
     .execute(conn)
     .await?;

@@ -22,6 +22,7 @@ fn generation(count: i32) -> Generation {
         wording: Wording::of(Prompt::parse("a fox".to_owned()).expect("valid")),
         inputs: Vec::new(),
         parent: None,
+        route: Vec::new(),
         deployment: "sketch".to_owned(),
         catalogue_version: "1".to_owned(),
         price: Credits::new(i64::from(count) * 5),
@@ -56,7 +57,13 @@ fn images(generation: &Generation, count: i32) -> Vec<Image> {
 }
 
 fn at(unknown_outcome: UnknownOutcome) -> Circumstances<'static> {
-    Circumstances { retries: &RETRIES, unknown_outcome, now: OffsetDateTime::UNIX_EPOCH, luck: 0.5 }
+    Circumstances {
+        retries: &RETRIES,
+        unknown_outcome,
+        elsewhere: None,
+        now: OffsetDateTime::UNIX_EPOCH,
+        luck: 0.5,
+    }
 }
 
 fn retry(charged: bool) -> Report {
@@ -116,7 +123,7 @@ fn a_retry_waits_as_long_as_the_provider_asks_and_never_past_the_deadline() {
     let asked = OffsetDateTime::UNIX_EPOCH + Duration::seconds(7);
     let report = Report::Retry { cause: Failure::new("X", "x"), not_before: Some(asked), charged: false };
     let outcome = decide(&one, Vec::new(), report, &at(UnknownOutcome::Fail));
-    assert!(matches!(outcome.ending, Ending::Requeue { not_before: Some(at) } if at >= asked));
+    assert!(matches!(outcome.ending, Ending::Requeue { not_before: Some(at), .. } if at >= asked));
 
     let too_late = Some(one.deadline + Duration::seconds(1));
     let report = Report::Retry { cause: Failure::new("X", "x"), not_before: too_late, charged: false };

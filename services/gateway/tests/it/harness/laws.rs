@@ -53,7 +53,9 @@ const LAWS: &[(&str, &str)] = &[
         "what was delivered is charged, and nothing else is",
         "select format('%s: charge %s', id, charge) from generation.generations g
          where charge is distinct from case when state in ('succeeded', 'failed', 'cancelled') then
-                   price / count * (select count(*) from generation.images i where i.generation = g.id) end",
+                   coalesce((select (stop ->> 'credits')::bigint from jsonb_array_elements(route) stop
+                             where stop ->> 'deployment' = deployment), price / count)
+                   * (select count(*) from generation.images i where i.generation = g.id) end",
     ),
     (
         "who runs holds a lease under an epoch, and nobody else has one",

@@ -6,8 +6,8 @@ use imagioo_proto::generation::v1::model_service_client::ModelServiceClient;
 use imagioo_proto::generation::v1::{
     CancelGenerationRequest, CreateGenerationRequest, DownloadImageRequest, Generation, GenerationState,
     GetGenerationRequest, GetImageRequest, Image, ListGenerationsRequest, ListGenerationsResponse,
-    ListImagesRequest, ListImagesResponse, RunGenerationAgainRequest, UploadImageRequest,
-    WatchGenerationRequest, WatchGenerationResponse, download_image_response::Part,
+    ListImagesRequest, ListImagesResponse, ListModelsRequest, ListModelsResponse, RunGenerationAgainRequest,
+    UploadImageRequest, WatchGenerationRequest, WatchGenerationResponse, download_image_response::Part,
 };
 use imagioo_rpc::{Code, RpcError, bearer};
 use imagioo_types::{GenerationId, SessionId, UserId};
@@ -160,6 +160,11 @@ impl User {
             }
         }
         Ok((image.expect("an image"), pieces))
+    }
+
+    pub async fn list_models(&self) -> ListModelsResponse {
+        let answer = within("an answer", self.models().list_models(self.says(ListModelsRequest {}))).await;
+        answer.expect("the catalogue").into_inner()
     }
 
     pub async fn watch(&self, name: &str) -> Watching {

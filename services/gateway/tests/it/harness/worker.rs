@@ -245,10 +245,15 @@ fn failure(reason: &str) -> Failure {
     Failure { reason: reason.to_owned(), message: "it did not work".to_owned(), content_policy: None }
 }
 
-/// A failure that may pass.
+/// The provider is down, which may pass.
 pub fn retry(charged: Charged, not_before: Option<time::OffsetDateTime>) -> Ending {
+    passing("PROVIDER_UNAVAILABLE", charged, not_before)
+}
+
+/// A failure that may pass.
+pub fn passing(reason: &str, charged: Charged, not_before: Option<time::OffsetDateTime>) -> Ending {
     Ending::Retry(Retry {
-        cause: Some(failure("PROVIDER_UNAVAILABLE")),
+        cause: Some(failure(reason)),
         not_before: not_before.map(|at| Timestamp { seconds: at.unix_timestamp(), nanos: 0 }),
         charged: charged.into(),
     })

@@ -184,11 +184,7 @@ fn wished(settings: &Settings) -> Option<Size> {
     if settings.size.is_some() {
         return settings.size;
     }
-    let base = match settings.resolution.as_deref() {
-        Some("2K") => 2048,
-        Some(_) => 1024,
-        None => 1024,
-    };
+    let base = if settings.resolution.as_deref() == Some("2K") { 2048 } else { 1024 };
     let ratio = settings.aspect_ratio.as_deref().or(settings.resolution.as_deref().map(|_| "1:1"))?;
     let (wide, high) = ratio.split_once(':')?;
     let (wide, high): (f64, f64) = (wide.parse().ok()?, high.parse().ok()?);
