@@ -96,6 +96,7 @@ impl Config {
         ] {
             bounded(key, value.into(), 1, DAY)?;
         }
+        bounded("retries.per_second", retries.per_second.into(), 1, 1_000_000)?;
         bounded("retries.attempts", whole(retries.attempts.into()), 1, 100)?;
         bounded("retries.takeovers", whole(retries.takeovers), 1, 1_000)?;
         bounded("retries.backoff_cap_seconds", retries.backoff_cap_seconds.into(), 1, DAY)
@@ -204,6 +205,8 @@ pub struct Retries {
     pub backoff_base_seconds: u32,
     /// Seconds.
     pub backoff_cap_seconds: u32,
+    /// Retries that are dispatched per second, for each deployment.
+    pub per_second: u32,
 }
 
 /// When a failing deployment is left alone, and for how long.

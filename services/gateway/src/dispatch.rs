@@ -1,5 +1,6 @@
 //! Dispatch: whose turn is next, and what to do about turns that came to nothing.
 
+mod budget;
 pub(crate) mod collector;
 pub(crate) mod depths;
 pub(crate) mod dispatcher;

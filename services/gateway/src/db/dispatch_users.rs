@@ -25,11 +25,12 @@ pub(crate) struct Depth {
     pub(crate) in_flight: i64,
 }
 
-/// Moves up to `window - in flight` generations of a queue from the backlog to DISPATCHED, least virtual time first.
+/// Moves up to `window - in flight` generations of a queue from the backlog to DISPATCHED, least virtual time first, and
+/// among them at most so many `retries`.
 pub(crate) async fn claim(
     conn: &mut PgConnection,
     queue: &str,
-    window: i64,
+    (window, retries): (i64, i64),
 ) -> Result<Vec<Dispatched>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"with room as materialized (
@@ -42,6 +43,7 @@ pub(crate) async fn claim(
                  and exists (
                      select from generation.backlog b
                      where b.queue = $1 and b.owner = u.owner
+                       and (b.attempt = 1 or $3::bigint > 0)
                        and (b.not_before is null or b.not_before <= generation.clock_now())
                  )
                order by u.vtime, u.owner
@@ -53,12 +55,17 @@ pub(crate) async fn claim(
                from turns cross join lateral (
                    select generation, attempt from generation.backlog
                    where queue = $1 and owner = turns.owner
+                     and (attempt = 1 or $3 > 0)
                      and (not_before is null or not_before <= generation.clock_now())
                    order by generation
                    limit turns.free
                ) b
+           ), counted as (
+               select *, row_number() over (partition by attempt > 1 order by finish, generation) as place
+               from candidates
            ), picked as materialized (
-               select generation, attempt from candidates order by finish, generation
+               select generation, attempt from counted where attempt = 1 or place <= $3
+               order by finish, generation
                limit (select slots from room)
            ), locked as materialized (
                select g.id, g.owner from generation.generations g
@@ -86,6 +93,7 @@ pub(crate) async fn claim(
            returning g.id, g.attempt, g.version, g.trace"#,
         queue,
         window,
+        retries,
     )
     .fetch_all(conn)
     .await?;

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::catalogue::Catalogue;
 use crate::db::dispatch_users;
 use crate::db::generations::{reroute, sweep};
+use crate::dispatch::budget::Budgets;
 use crate::dispatch::offers::{self, Offer};
 use crate::error::Error;
 
@@ -49,8 +50,9 @@ async fn lead(app: &App, shutdown: &Shutdown) -> Result<(), Error> {
     let conn = app.pool.acquire().await?;
     let sqlx::Either::Left(mut held) = lock.try_acquire(conn).await? else { return Ok(()) };
     tracing::info!("dispatcher leads");
+    let mut budgets = Budgets::new(app.config.retries.per_second);
     loop {
-        match turn(app, &mut held).await {
+        match turn(app, &mut held, &mut budgets).await {
             Ok(true) => continue,
             Ok(false) => {}
             // Refused, a deadlock say, and not lost: this replica leads on.
@@ -73,7 +75,11 @@ async fn lead(app: &App, shutdown: &Shutdown) -> Result<(), Error> {
 }
 
 /// Fills every queue's window once; true when something was dispatched.
-async fn turn(app: &App, conn: &mut PgAdvisoryLockGuard<PoolConnection<Postgres>>) -> Result<bool, Error> {
+async fn turn(
+    app: &App,
+    conn: &mut PgAdvisoryLockGuard<PoolConnection<Postgres>>,
+    budgets: &mut Budgets,
+) -> Result<bool, Error> {
     let catalogue = app.catalogue();
     let mut any = false;
     for deployment in catalogue.deployments() {
@@ -82,7 +88,9 @@ async fn turn(app: &App, conn: &mut PgAdvisoryLockGuard<PoolConnection<Postgres>
             recall(app, conn.as_mut(), &catalogue, &deployment.id).await?;
             continue;
         }
-        let claimed = dispatch_users::claim(conn.as_mut(), &deployment.id, window).await?;
+        let limits = (window, budgets.left(&deployment.id));
+        let claimed = dispatch_users::claim(conn.as_mut(), &deployment.id, limits).await?;
+        budgets.spend(&deployment.id, claimed.iter().filter(|dispatched| dispatched.attempt > 1).count());
         any |= !claimed.is_empty();
         if !claimed.is_empty() {
             fail_point!("gateway.dispatch.after_claim");

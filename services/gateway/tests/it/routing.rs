@@ -99,7 +99,7 @@ async fn a_region_where_the_model_does_not_run_is_refused_before_anything_is_hel
 }
 
 #[tokio::test]
-async fn a_deployment_that_keeps_failing_is_shut_tried_and_opened_again() {
+async fn r44_a_deployment_that_keeps_failing_is_shut_tried_and_opened_again() {
     let app = App::with("retries.attempts = 1\nbreaker = { failures = 2, shut_seconds = 60 }").await;
     let (ada, mut near) = (app.user(), app.worker_for("near", "near").await);
     for _ in 0..2 {
@@ -133,7 +133,7 @@ async fn a_deployment_that_keeps_failing_is_shut_tried_and_opened_again() {
 }
 
 #[tokio::test]
-async fn a_probe_that_fails_shuts_for_twice_as_long() {
+async fn r44_a_probe_that_fails_shuts_for_twice_as_long() {
     let app = App::with("retries.attempts = 1\nbreaker = { failures = 1, shut_seconds = 60 }").await;
     let (ada, mut near) = (app.user(), app.worker_for("near", "near").await);
     let mut expected = 60;

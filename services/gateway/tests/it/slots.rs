@@ -4,6 +4,7 @@ use imagioo_proto::generation::v1::{CreateGenerationRequest, Generation, Generat
 use imagioo_proto::jobs::v1::Charged;
 use imagioo_types::Clock as _;
 use time::Duration;
+use tokio::time::Instant;
 
 use crate::harness::{App, Attempt, User, Worker, eventually, retry, wanted};
 
@@ -209,6 +210,80 @@ async fn a_heavier_user_gets_a_larger_part_of_the_turns() {
     }
     assert!((16..=20).contains(&hers), "{hers} of 24 turns, three quarters would be 18");
     worker.work_off(60 - 28).await;
+    app.ends_clean().await;
+}
+
+/// One user queues five hundred, another one: hers starts after those that were on their way and her fair turn.
+#[tokio::test]
+async fn one_job_does_not_wait_for_the_five_hundred_of_somebody_else() {
+    let app = App::with("share.in_flight = 1").await;
+    let (ada, eve) = (app.user(), app.user());
+    let mut worker = app.worker_for("narrow", "w1").await;
+    let his = queue_up(&ada, 500).await;
+    eventually("the window is full", async || in_flight(&app).await == 1).await;
+    let hers = queue_up(&eve, 1).await;
+    let before = jobs_before(&mut worker, &hers[0]).await;
+    assert!(
+        before <= 3,
+        "{before} jobs came before hers: two were on their way, and one turn of the other's"
+    );
+    for generation in &his {
+        ada.cancel(&generation.name).await.expect("cancelled or ended");
+    }
+    app.ends_clean().await;
+}
+
+/// With two, three and ten users of different weights, turns are shared by weight.
+#[tokio::test]
+async fn turns_follow_the_weights_of_two_three_and_ten_users_within_a_tenth() {
+    for weights in [vec![1.0, 3.0], vec![1.0, 2.0, 5.0], (1..=10).map(f64::from).collect()] {
+        let app = App::with("share.in_flight = 1").await;
+        let mut worker = app.worker_for("narrow", "w1").await;
+        let total: f64 = weights.iter().sum();
+        let mut users = Vec::new();
+        for weight in &weights {
+            let user = app.user();
+            queue_up(&user, (weight / total * 150.0) as usize + 15).await;
+            let change =
+                "update generation.dispatch_users set weight = $2, cap = 10, vtime = 0 where owner = $1";
+            sqlx::query(change).bind(user.id.uuid()).bind(weight).execute(&app.pool).await.expect("a plan");
+            users.push(user);
+        }
+        // What lay ready was chosen before there were weights.
+        worker.work_off(2).await;
+        let mut turns = vec![0; users.len()];
+        for _ in 0..120 {
+            let job: Attempt = worker.job().await;
+            let place = users.iter().position(|user| user.id == job.owner()).expect("one of them");
+            turns[place] += 1;
+            job.deliver_all().await;
+        }
+        for (turns, weight) in turns.iter().zip(&weights) {
+            let fair = weight / total * 120.0;
+            let off = (f64::from(*turns) - fair).abs();
+            assert!(off <= (fair / 10.0).max(1.5), "{turns} turns of weight {weight}, {fair} would be fair");
+        }
+        let left = app.number("select count(*) from generation.generations where ended_at is null").await;
+        worker.work_off(usize::try_from(left).expect("a count")).await;
+        app.ends_clean().await;
+    }
+}
+
+/// r45: when everything fails, attempts after the first are dispatched at the configured rate, and not in waves.
+#[tokio::test]
+async fn r45_a_storm_of_failures_is_retried_within_the_budget() {
+    let app = App::with("retries = { per_second = 10, attempts = 2 }\nbreaker.failures = 1000").await;
+    let (ada, mut worker) = (app.user(), app.worker("w1").await);
+    let created = ada.create_many(30).await;
+    let started = Instant::now();
+    for _ in 0..60 {
+        worker.job().await.report(retry(Charged::No, None)).await;
+    }
+    // Ten were at hand, and ten more came each second.
+    assert!(started.elapsed() >= std::time::Duration::from_secs(2), "{:?}", started.elapsed());
+    for generation in &created {
+        assert_eq!(ada.sees_the_end(&generation.name).await.state(), GenerationState::Failed);
+    }
     app.ends_clean().await;
 }
 

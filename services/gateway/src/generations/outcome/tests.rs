@@ -4,7 +4,7 @@ use imagioo_types::{ImageId, Prompt, Wording};
 use super::*;
 
 const RETRIES: Retries =
-    Retries { attempts: 3, takeovers: 5, backoff_base_seconds: 2, backoff_cap_seconds: 60 };
+    Retries { attempts: 3, takeovers: 5, backoff_base_seconds: 2, backoff_cap_seconds: 60, per_second: 20 };
 
 fn generation(count: i32) -> Generation {
     let created_at = OffsetDateTime::UNIX_EPOCH;
