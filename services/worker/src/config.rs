@@ -64,6 +64,10 @@ pub enum ProviderConfig {
     Openai(AccountConfig<openai::Dialect>),
     /// Speaks the API of Black Forest Labs.
     Bfl(AccountConfig),
+    /// Speaks to fal's queue.
+    Fal(AccountConfig),
+    /// Speaks Replicate's API.
+    Replicate(AccountConfig),
 }
 
 /// Something that makes no sense in a configuration.

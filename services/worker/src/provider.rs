@@ -5,8 +5,12 @@ pub mod bfl;
 pub mod call;
 mod encoded;
 pub mod error;
+pub mod fal;
+mod fields;
 pub mod openai;
+mod output;
 mod pixels;
+pub mod replicate;
 pub mod sketch;
 
 use std::time::Duration;

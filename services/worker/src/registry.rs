@@ -9,7 +9,9 @@ use crate::config::{Config, Misconfigured, Mistake, ProviderConfig};
 use crate::provider::Provider;
 use crate::provider::account::{Account, AccountError};
 use crate::provider::bfl::{self, BlackForestLabs};
+use crate::provider::fal::{self, Fal};
 use crate::provider::openai::{self, OpenAi};
+use crate::provider::replicate::{self, Replicate};
 use crate::provider::sketch::Sketch;
 use crate::results::ResultsConfig;
 
@@ -61,6 +63,10 @@ fn build(
         }
         ProviderConfig::Bfl(account) => {
             Arc::new(BlackForestLabs::new(Account::open(account, bfl::KIND, limits, clock)?))
+        }
+        ProviderConfig::Fal(account) => Arc::new(Fal::new(Account::open(account, fal::KIND, limits, clock)?)),
+        ProviderConfig::Replicate(account) => {
+            Arc::new(Replicate::new(Account::open(account, replicate::KIND, limits, clock)?))
         }
     })
 }

@@ -28,3 +28,8 @@ pub(super) fn bad_image(error: impl std::error::Error + Send + Sync + 'static) -
 pub(super) fn base64(picture: &Picture) -> String {
     STANDARD.encode(&picture.file)
 }
+
+/// A picture as a `data:` URI.
+pub(super) fn data_uri(picture: &Picture) -> String {
+    format!("data:{};base64,{}", picture.format.media_type(), base64(picture))
+}

@@ -2,5 +2,7 @@
 
 mod bfl;
 mod fake_openai;
+mod fal;
 mod openai;
 mod openai_edits;
+mod replicate;
