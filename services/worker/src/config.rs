@@ -66,8 +66,12 @@ pub enum ProviderConfig {
     Bfl(AccountConfig),
     /// Speaks to fal's queue.
     Fal(AccountConfig),
+    /// Speaks the Gemini API.
+    Gemini(AccountConfig),
     /// Speaks Replicate's API.
     Replicate(AccountConfig),
+    /// Speaks Stability's API.
+    Stability(AccountConfig),
 }
 
 /// Something that makes no sense in a configuration.

@@ -7,11 +7,13 @@ mod encoded;
 pub mod error;
 pub mod fal;
 mod fields;
+pub mod gemini;
 pub mod openai;
 mod output;
 mod pixels;
 pub mod replicate;
 pub mod sketch;
+pub mod stability;
 
 use std::time::Duration;
 

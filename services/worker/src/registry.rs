@@ -10,9 +10,11 @@ use crate::provider::Provider;
 use crate::provider::account::{Account, AccountError};
 use crate::provider::bfl::{self, BlackForestLabs};
 use crate::provider::fal::{self, Fal};
+use crate::provider::gemini::{self, Gemini};
 use crate::provider::openai::{self, OpenAi};
 use crate::provider::replicate::{self, Replicate};
 use crate::provider::sketch::Sketch;
+use crate::provider::stability::{self, Stability};
 use crate::results::ResultsConfig;
 
 /// Providers by the name that a deployment gives.
@@ -65,6 +67,12 @@ fn build(
             Arc::new(BlackForestLabs::new(Account::open(account, bfl::KIND, limits, clock)?))
         }
         ProviderConfig::Fal(account) => Arc::new(Fal::new(Account::open(account, fal::KIND, limits, clock)?)),
+        ProviderConfig::Gemini(account) => {
+            Arc::new(Gemini::new(Account::open(account, gemini::KIND, limits, clock)?))
+        }
+        ProviderConfig::Stability(account) => {
+            Arc::new(Stability::new(Account::open(account, stability::KIND, limits, clock)?))
+        }
         ProviderConfig::Replicate(account) => {
             Arc::new(Replicate::new(Account::open(account, replicate::KIND, limits, clock)?))
         }

@@ -3,6 +3,8 @@
 mod bfl;
 mod fake_openai;
 mod fal;
+mod gemini;
 mod openai;
 mod openai_edits;
 mod replicate;
+mod stability;

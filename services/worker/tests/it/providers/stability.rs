@@ -1,0 +1,155 @@
+//! Stability, after platform.stability.ai.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use imagioo_picture::{Margins, Operation, Settings};
+use imagioo_testkit::web::{Asked, Reply};
+use serde_json::json;
+
+use crate::conformance::{Good, Step, Trial, Wire, conformance};
+use crate::harness::{World, ending, job_at, picture};
+use crate::pictures::{kept, mask};
+
+#[derive(Default)]
+struct Stability;
+
+fn is_submit(asked: &Asked) -> bool {
+    asked.method == "POST" && asked.path.starts_with("/v2beta/stable-image/")
+}
+
+fn refusals() -> Vec<(&'static str, Step, Reply, &'static str)> {
+    let filtered =
+        Reply::json(200, r#"{"image":"iVBORw0KGgo=","finish_reason":"CONTENT_FILTERED","seed":1}"#);
+    let moderated = Reply::json(403, r#"{"id":"a1","name":"content_moderation","errors":["flagged"]}"#);
+    vec![
+        ("of the image", Step::Submit, filtered, "output:"),
+        ("of the prompt", Step::Submit, moderated, "input:"),
+    ]
+}
+
+impl Wire for Stability {
+    const KIND: &'static str = "stability";
+    const BASE: &'static str = "/v2beta";
+    const LINKS: bool = false;
+    const TASK: Option<&'static str> = None;
+
+    fn step(&self, asked: &Asked) -> Step {
+        if is_submit(asked) { Step::Submit } else { Step::Other }
+    }
+
+    fn good(&mut self, asked: &Asked, good: &Good<'_>) -> Reply {
+        assert_eq!(asked.header("authorization"), Some("Bearer test-key"));
+        assert_eq!(asked.header("accept"), Some("application/json"));
+        assert!(!asked.parts().is_empty(), "a form");
+        let body =
+            json!({ "image": STANDARD.encode(good.file), "finish_reason": "SUCCESS", "seed": 343_940_597 });
+        Reply::json(200, &body.to_string())
+    }
+
+    fn refusals() -> Vec<(&'static str, Step, Reply, &'static str)> {
+        refusals()
+    }
+}
+
+conformance!(Stability);
+
+/// The creative upscale, which answers with an id.
+mod later {
+    use super::*;
+
+    #[derive(Default)]
+    struct Creative {
+        polls: u32,
+    }
+
+    impl Wire for Creative {
+        const KIND: &'static str = "stability";
+        const BASE: &'static str = "/v2beta";
+        const LINKS: bool = false;
+        const TASK: Option<&'static str> =
+            Some("a6dc6c6e20acda010fe14d71f180658f2896ed9b4ec25aa99a6ff06c796987c4");
+
+        fn step(&self, asked: &Asked) -> Step {
+            if is_submit(asked) {
+                Step::Submit
+            } else if Self::TASK.is_some_and(|id| asked.path == format!("/v2beta/results/{id}")) {
+                Step::Poll
+            } else {
+                Step::Other
+            }
+        }
+
+        fn good(&mut self, asked: &Asked, good: &Good<'_>) -> Reply {
+            assert_eq!(asked.header("authorization"), Some("Bearer test-key"));
+            if self.step(asked) == Step::Submit {
+                return Reply::json(200, &json!({ "id": Self::TASK }).to_string());
+            }
+            self.polls += 1;
+            if self.polls == 1 {
+                return Reply::json(202, r#"{"id":"a6","status":"in-progress"}"#);
+            }
+            let body = json!({ "result": STANDARD.encode(good.file), "finish_reason": "SUCCESS", "seed": 1 });
+            Reply::json(200, &body.to_string())
+        }
+
+        fn refusals() -> Vec<(&'static str, Step, Reply, &'static str)> {
+            let filtered =
+                Reply::json(200, r#"{"result":"iVBORw0KGgo=","finish_reason":"CONTENT_FILTERED"}"#);
+            vec![("of the image", Step::Poll, filtered, "output:")]
+        }
+    }
+
+    conformance!(Creative);
+}
+
+#[tokio::test]
+async fn each_operation_has_its_place_and_its_fields() {
+    let mut world = World::new().await;
+    let mut job = job_at("provider", 1);
+    job.settings = Settings { seed: Some(7), ..Settings::default() };
+    let cases = [
+        (Operation::TextToImage, "generate/sd3", vec!["model", "none", "output_format", "prompt", "seed"]),
+        (
+            Operation::ImageToImage,
+            "generate/sd3",
+            vec!["image", "mode", "model", "output_format", "prompt", "seed", "strength"],
+        ),
+        (
+            Operation::Inpaint,
+            "edit/inpaint",
+            vec!["image", "mask", "model", "output_format", "prompt", "seed"],
+        ),
+        (
+            Operation::Outpaint,
+            "edit/outpaint",
+            vec!["down", "image", "left", "model", "output_format", "prompt", "right", "seed", "up"],
+        ),
+        (
+            Operation::RemoveBackground,
+            "edit/remove-background",
+            vec!["image", "model", "output_format", "prompt", "seed"],
+        ),
+    ];
+    for (operation, place, expected) in cases {
+        let mut job = job.clone();
+        job.lease.generation = imagioo_types::GenerationId::generate();
+        job.operation = operation;
+        let options = json!({ "model": "sd3.5-large" });
+        job.deployment.options = std::sync::Arc::new(options.as_object().expect("options").clone());
+        if operation != Operation::TextToImage {
+            job.references = vec![kept(&world, &job, &picture(1)).await];
+        }
+        if operation == Operation::Inpaint {
+            job.mask = Some(kept(&world, &job, &mask()).await);
+        }
+        job.settings.margins = Some(Margins { left: 16, top: 0, right: 0, bottom: 16 });
+        let verdict = Trial::default().run_job::<Stability>(&mut world, job).await;
+        assert_eq!(ending(&verdict.manifest), "complete");
+        assert_eq!(verdict.manifest.images[0].seed, Some(343_940_597));
+        let asked = &verdict.asked[0].1;
+        assert_eq!(asked.path, format!("/v2beta/stable-image/{place}"));
+        let mut names: Vec<_> = asked.parts().into_iter().map(|part| part.name).collect();
+        names.sort();
+        assert_eq!(names, expected, "{place}");
+    }
+}
