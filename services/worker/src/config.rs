@@ -66,6 +66,10 @@ pub enum ProviderConfig {
     Bfl(AccountConfig),
     /// Speaks to fal's queue.
     Fal(AccountConfig),
+    /// Speaks AUTOMATIC1111's API.
+    Automatic1111(AccountConfig),
+    /// Speaks ComfyUI's API.
+    Comfyui(AccountConfig),
     /// Speaks the Gemini API.
     Gemini(AccountConfig),
     /// Speaks Replicate's API.

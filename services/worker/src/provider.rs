@@ -1,8 +1,10 @@
 //! The provider port: what an adapter to a model provider offers, in terms no provider invented.
 
 pub mod account;
+pub mod automatic1111;
 pub mod bfl;
 pub mod call;
+pub mod comfyui;
 mod encoded;
 pub mod error;
 pub mod fal;

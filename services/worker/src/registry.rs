@@ -8,7 +8,9 @@ use imagioo_types::Clock;
 use crate::config::{Config, Misconfigured, Mistake, ProviderConfig};
 use crate::provider::Provider;
 use crate::provider::account::{Account, AccountError};
+use crate::provider::automatic1111::{self, Automatic1111};
 use crate::provider::bfl::{self, BlackForestLabs};
+use crate::provider::comfyui::{self, ComfyUi};
 use crate::provider::fal::{self, Fal};
 use crate::provider::gemini::{self, Gemini};
 use crate::provider::openai::{self, OpenAi};
@@ -67,6 +69,12 @@ fn build(
             Arc::new(BlackForestLabs::new(Account::open(account, bfl::KIND, limits, clock)?))
         }
         ProviderConfig::Fal(account) => Arc::new(Fal::new(Account::open(account, fal::KIND, limits, clock)?)),
+        ProviderConfig::Automatic1111(account) => {
+            Arc::new(Automatic1111::new(Account::open(account, automatic1111::KIND, limits, clock)?))
+        }
+        ProviderConfig::Comfyui(account) => {
+            Arc::new(ComfyUi::new(Account::open(account, comfyui::KIND, limits, clock)?))
+        }
         ProviderConfig::Gemini(account) => {
             Arc::new(Gemini::new(Account::open(account, gemini::KIND, limits, clock)?))
         }

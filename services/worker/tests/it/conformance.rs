@@ -47,6 +47,10 @@ pub trait Wire: Default + Send + 'static {
     /// What is noted of an accepted call, where calls are accepted before they are done; `{origin}` stands for where the
     /// provider is.
     const TASK: Option<&'static str>;
+    /// Whether a call whose outcome nobody knows may be made again, because it costs nothing.
+    const REPEATABLE: bool = false;
+    /// The account's key.
+    const KEY: &'static str = "test-key";
     /// What a call costs that is answered with a server error.
     const SERVER_ERROR_CHARGED: &'static str = "unknown";
 
@@ -58,7 +62,9 @@ pub trait Wire: Default + Send + 'static {
 
     /// Every shape in which it refuses: a name, the step that answers so, the answer, and the stage and categories that
     /// are kept, such as `output:violence`.
-    fn refusals() -> Vec<(&'static str, Step, Reply, &'static str)>;
+    fn refusals() -> Vec<(&'static str, Step, Reply, &'static str)> {
+        Vec::new()
+    }
 
     /// Whatever a job of one image from a text needs to be one for this provider.
     fn prepare(_job: &mut Job) {}
@@ -142,7 +148,7 @@ impl Trial {
         }
         let mut account = toml::Table::new();
         account.insert("kind".to_owned(), W::KIND.into());
-        account.insert("api_key".to_owned(), "test-key".into());
+        account.insert("api_key".to_owned(), W::KEY.into());
         account.insert("base_url".to_owned(), server.url(W::BASE).into());
         let mut overrides = self.overrides;
         let providers = toml::Table::from_iter([("provider".to_owned(), account.into())]);
@@ -183,9 +189,17 @@ async fn serve<W: Wire>(
     (server.await, steps)
 }
 
-/// The suite as tests of a module, for one provider.
+/// The suite as tests of a module, for one provider; servers of one's own refuse nothing.
 macro_rules! conformance {
     ($wire:ty) => {
+        crate::conformance::conformance!($wire, refuses nothing);
+
+        #[tokio::test]
+        async fn every_shape_of_a_refusal_is_the_one_refusal() {
+            crate::conformance::refusals::<$wire>().await;
+        }
+    };
+    ($wire:ty, refuses nothing) => {
         #[tokio::test]
         async fn r43_every_fault_of_a_submit_has_its_class() {
             crate::conformance::submits::<$wire>().await;
@@ -204,11 +218,6 @@ macro_rules! conformance {
         #[tokio::test]
         async fn r76_results_are_fetched_from_allowed_hosts_and_are_images() {
             crate::conformance::downloads::<$wire>().await;
-        }
-
-        #[tokio::test]
-        async fn every_shape_of_a_refusal_is_the_one_refusal() {
-            crate::conformance::refusals::<$wire>().await;
         }
     };
 }

@@ -1,6 +1,8 @@
 //! The adapters over HTTP, each against its provider's API at the level of bytes.
 
+mod automatic1111;
 mod bfl;
+mod comfyui;
 mod fake_openai;
 mod fal;
 mod gemini;
