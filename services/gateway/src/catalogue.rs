@@ -14,7 +14,7 @@ mod request;
 mod route;
 mod rules;
 
-pub(crate) use current::{Current, keep_current};
+pub(crate) use current::{Current, configured, keep_current};
 pub(crate) use file::CatalogueError;
 pub(crate) use price::PriceRule;
 pub(crate) use request::{Asked, Priced, Unsupported};
@@ -162,6 +162,15 @@ pub(crate) struct Catalogue {
 }
 
 impl Catalogue {
+    /// What these providers serve of it.
+    fn of(mut self, providers: &[String]) -> Self {
+        for model in &mut self.models {
+            model.deployments.retain(|deployment| providers.contains(&deployment.provider));
+        }
+        self.models.retain(|model| !model.deployments.is_empty());
+        self
+    }
+
     /// The model with this resource name, also one that is gone.
     pub(crate) fn model(&self, name: &str) -> Option<&Model> {
         let id = name.strip_prefix("models/")?;

@@ -24,6 +24,8 @@ pub struct Config {
     pub internal_listen: SocketAddr,
     /// The catalogue; empty for the one that is compiled in.
     pub catalogue_file: PathBuf,
+    /// Provider accounts whose models the compiled-in catalogue offers.
+    pub providers: Vec<String>,
     /// True when no other process can hold a lease.
     pub sole_process: bool,
     /// Addresses of the other services.

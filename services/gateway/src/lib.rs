@@ -79,6 +79,17 @@ pub struct Parts {
     pub readiness: Readiness,
 }
 
+/// The deployments of a gateway's catalogue: id, provider, and how many generations run there at once.
+///
+/// # Errors
+/// The catalogue cannot be used.
+pub fn deployments(config: &Config) -> anyhow::Result<Vec<(String, String, u32)>> {
+    let (catalogue, _) = catalogue::configured(config)?;
+    let concurrency = |deployment: &catalogue::Deployment| deployment.concurrency.unsigned_abs();
+    let all = catalogue.deployments();
+    Ok(all.map(|found| (found.id.clone(), found.provider.clone(), concurrency(found))).collect())
+}
+
 /// Runs the service as a process of its own.
 ///
 /// # Errors
@@ -117,7 +128,7 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
     let reachable = parts.readiness.gate("gateway database");
     shutdown.spawn("watch the database", database::watch(pool.clone(), reachable, shutdown.clone()));
     let changes = Changes::of(&config.catalogue_file);
-    let current = catalogue::Current::load(&config.catalogue_file, &pool).await?;
+    let current = catalogue::Current::load(&config, &pool).await?;
     let file = (config.catalogue_file.clone(), changes);
     let follow = catalogue::keep_current(current.clone(), file, pool.clone(), shutdown.clone());
     shutdown.spawn("follow the catalogue", follow);

@@ -7,7 +7,9 @@ use imagioo_runtime::Shutdown;
 use imagioo_runtime::follow::Changes;
 use sqlx::PgPool;
 
+use super::options::Files;
 use super::{Catalogue, CatalogueError, file};
+use crate::config::Config;
 use crate::db;
 use crate::instruments;
 
@@ -32,12 +34,8 @@ impl Current {
     ///
     /// # Errors
     /// [`LoadError`]; there is no last good one yet.
-    pub(crate) async fn load(path: &Path, pool: &PgPool) -> Result<Self, LoadError> {
-        let (catalogue, text) = if path.as_os_str().is_empty() {
-            (file::parse(BUILT_IN, Path::new(""))?, BUILT_IN.to_owned())
-        } else {
-            read(path)?
-        };
+    pub(crate) async fn load(config: &Config, pool: &PgPool) -> Result<Self, LoadError> {
+        let (catalogue, text) = configured(config)?;
         record(pool, &catalogue, &text).await?;
         instruments::catalogue_is_current(true);
         Ok(Self(Arc::new(RwLock::new(Arc::new(catalogue)))))
@@ -87,11 +85,21 @@ pub(crate) async fn keep_current(
     }
 }
 
+/// The catalogue of a configuration, and its text: the file that is named, or of the one that is compiled in what the
+/// named providers serve.
+pub(crate) fn configured(config: &Config) -> Result<(Catalogue, String), CatalogueError> {
+    if config.catalogue_file.as_os_str().is_empty() {
+        let whole = file::parse(BUILT_IN, Files::BuiltIn)?;
+        return Ok((whole.of(&config.providers), BUILT_IN.to_owned()));
+    }
+    read(&config.catalogue_file)
+}
+
 fn read(path: &Path) -> Result<(Catalogue, String), CatalogueError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| CatalogueError::File { path: path.to_owned(), source })?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    Ok((file::parse(&text, folder)?, text))
+    Ok((file::parse(&text, Files::In(folder))?, text))
 }
 
 async fn record(pool: &PgPool, catalogue: &Catalogue, text: &str) -> Result<(), sqlx::Error> {

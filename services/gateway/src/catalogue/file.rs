@@ -1,12 +1,13 @@
 //! The catalogue's file form, with every mistake in it reported at once.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use imagioo_picture::Size;
 use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest as _, Sha256};
 
-use super::{Catalogue, Model, options, rules};
+use super::options::{self, Files};
+use super::{Catalogue, Model, rules};
 
 /// Why a catalogue cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,15 +31,15 @@ struct File {
     models: Vec<Model>,
 }
 
-/// Reads and checks a catalogue; `folder` is where the files are that its options name. Its version is the file's own
-/// with a hash of its content, theirs included.
-pub(super) fn parse(text: &str, folder: &Path) -> Result<Catalogue, CatalogueError> {
+/// Reads and checks a catalogue. Its version is the file's own with a hash of its content, that of the files its options
+/// name included.
+pub(super) fn parse(text: &str, files: Files<'_>) -> Result<Catalogue, CatalogueError> {
     let File { version, mut models } = toml::from_str(text).map_err(CatalogueError::Syntax)?;
     let mut mistakes = rules::mistakes(&models);
     let mut content = Sha256::new_with_prefix(text);
     for deployment in models.iter_mut().flat_map(|model| &mut model.deployments) {
-        let files = options::take_in(&mut deployment.options, folder, |file| content.update(file));
-        mistakes.extend(files.into_iter().map(|what| format!("deployment {}: {what}", deployment.id)));
+        let wrong = options::take_in(&mut deployment.options, files, |file| content.update(file));
+        mistakes.extend(wrong.into_iter().map(|what| format!("deployment {}: {what}", deployment.id)));
     }
     if !mistakes.is_empty() {
         return Err(CatalogueError::Mistakes(mistakes));
@@ -64,19 +65,19 @@ mod tests {
 
     #[test]
     fn the_shipped_catalogue_is_valid_and_its_version_follows_its_content() {
-        let shipped = parse(SHIPPED, Path::new("")).expect("valid");
+        let shipped = parse(SHIPPED, Files::BuiltIn).expect("valid");
         assert!(shipped.model("models/sketch").is_some());
-        let changed = parse(&SHIPPED.replace("credits = 1 ", "credits = 2 "), Path::new("")).expect("valid");
+        let changed = parse(&SHIPPED.replace("credits = 1 ", "credits = 2 "), Files::BuiltIn).expect("valid");
         assert_ne!(shipped.version, changed.version);
     }
 
     #[test]
     fn every_mistake_is_reported_at_once() {
         let broken = SHIPPED
-            .replace("max_count = 4", "max_count = 0")
-            .replace("credits = 1 }", "credits = -1 }")
-            .replace("concurrency = 8", "concurrency = 0");
-        let Err(CatalogueError::Mistakes(mistakes)) = parse(&broken, Path::new("")) else {
+            .replacen("max_count = 4", "max_count = 0", 1)
+            .replacen("credits = 1 }", "credits = -1 }", 1)
+            .replace("concurrency = 8\nprefetch", "concurrency = 0\nprefetch");
+        let Err(CatalogueError::Mistakes(mistakes)) = parse(&broken, Files::BuiltIn) else {
             panic!("three mistakes")
         };
         assert_eq!(mistakes.len(), 3, "{mistakes:?}");
@@ -87,7 +88,7 @@ mod tests {
         for broken in
             [SHIPPED.replace("seed = true", "seeds = true"), SHIPPED.replace("\"512x512\"", "\"512\"")]
         {
-            assert!(matches!(parse(&broken, Path::new("")), Err(CatalogueError::Syntax(_))));
+            assert!(matches!(parse(&broken, Files::BuiltIn), Err(CatalogueError::Syntax(_))));
         }
     }
 }

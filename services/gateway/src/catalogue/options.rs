@@ -5,9 +5,34 @@ use std::path::Path;
 /// What the name of an option ends with whose value is the path of a file with JSON in it.
 const FILE: &str = "_file";
 
-/// Replaces every option `x_file` by `x`, the JSON in that file, which is looked for in `folder`; every file's content is
-/// shown. Answers what cannot be read.
-pub(super) fn take_in(options: &mut toml::Table, folder: &Path, mut show: impl FnMut(&[u8])) -> Vec<String> {
+/// Where the files are that options name.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Files<'a> {
+    /// Beside the catalogue.
+    In(&'a Path),
+    /// Compiled in, as the catalogue is.
+    BuiltIn,
+}
+
+impl Files<'_> {
+    fn read(self, path: &str) -> std::io::Result<Vec<u8>> {
+        match (self, path) {
+            (Self::In(folder), path) => std::fs::read(folder.join(path)),
+            (Self::BuiltIn, "comfyui/text-to-image.json") => Ok(TEXT_TO_IMAGE.to_vec()),
+            (Self::BuiltIn, _) => Err(std::io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+const TEXT_TO_IMAGE: &[u8] = include_bytes!("../../../../deploy/config/comfyui/text-to-image.json");
+
+/// Replaces every option `x_file` by `x`, the JSON in that file; every file's content is shown. Answers what cannot be
+/// read.
+pub(super) fn take_in(
+    options: &mut toml::Table,
+    files: Files<'_>,
+    mut show: impl FnMut(&[u8]),
+) -> Vec<String> {
     let names: Vec<_> = options.keys().filter(|name| name.ends_with(FILE)).cloned().collect();
     let mut mistakes = Vec::new();
     for name in names {
@@ -15,7 +40,7 @@ pub(super) fn take_in(options: &mut toml::Table, folder: &Path, mut show: impl F
             mistakes.push(format!("options.{name} must be a path"));
             continue;
         };
-        match read(&folder.join(&path)) {
+        match read(files, &path) {
             Ok((content, value)) => {
                 show(&content);
                 options.insert(name.trim_end_matches(FILE).to_owned(), value);
@@ -26,8 +51,8 @@ pub(super) fn take_in(options: &mut toml::Table, folder: &Path, mut show: impl F
     mistakes
 }
 
-fn read(path: &Path) -> Result<(Vec<u8>, toml::Value), Box<dyn std::error::Error>> {
-    let content = std::fs::read(path)?;
+fn read(files: Files<'_>, path: &str) -> Result<(Vec<u8>, toml::Value), Box<dyn std::error::Error>> {
+    let content = files.read(path)?;
     let value = serde_json::from_slice(&content)?;
     Ok((content, value))
 }
@@ -47,7 +72,7 @@ mod tests {
             third_file = 3
         };
         let mut shown = 0;
-        let mistakes = take_in(&mut options, folder.path(), |content| shown += content.len());
+        let mistakes = take_in(&mut options, Files::In(folder.path()), |content| shown += content.len());
         assert_eq!(options["graph"]["3"]["inputs"]["seed"].as_integer(), Some(1));
         assert_eq!((options.len(), shown), (2, 27));
         assert_eq!(mistakes.len(), 2, "{mistakes:?}");

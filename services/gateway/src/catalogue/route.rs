@@ -61,10 +61,9 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::catalogue::file;
+    use crate::catalogue::options::Files;
 
     fn model() -> Model {
         let deployment = |id: &str, region: &str, credits: i64| {
@@ -82,7 +81,7 @@ mod tests {
             deployment("dearer", "eu", 8),
             deployment("abroad", "us", 4),
         );
-        file::parse(&text, Path::new("")).expect("valid").models.remove(0)
+        file::parse(&text, Files::BuiltIn).expect("valid").models.remove(0)
     }
 
     fn route(consent: &Consent) -> Vec<String> {

@@ -108,6 +108,17 @@ pub(crate) async fn claim(
         .collect())
 }
 
+/// Which of these queues somebody waits for.
+pub(crate) async fn awaited(conn: &mut PgConnection, queues: &[String]) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select queue as "queue!" from unnest($1::text[]) as asked (queue)
+           where exists (select from generation.dispatch_users u where u.queue = asked.queue and u.queued > 0)"#,
+        queues,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// How full each of these queues is, empty ones included.
 pub(crate) async fn depths(conn: &mut PgConnection, queues: &[String]) -> Result<Vec<Depth>, sqlx::Error> {
     sqlx::query_as!(

@@ -81,11 +81,16 @@ async fn turn(
     budgets: &mut Budgets,
 ) -> Result<bool, Error> {
     let catalogue = app.catalogue();
+    let queues: Vec<_> = catalogue.deployments().map(|deployment| deployment.id.clone()).collect();
+    let awaited = dispatch_users::awaited(conn.as_mut(), &queues).await?;
     let mut any = false;
     for deployment in catalogue.deployments() {
         let window = app.health.window(deployment);
         if window == 0 {
             recall(app, conn.as_mut(), &catalogue, &deployment.id).await?;
+            continue;
+        }
+        if !awaited.contains(&deployment.id) {
             continue;
         }
         let limits = (window, budgets.left(&deployment.id));

@@ -1,6 +1,7 @@
 //! `imagioo generate`.
 
 mod pictures;
+mod routing;
 mod wish;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::paths::{Destination, promised_format};
 use crate::progress::Progress;
 use crate::prompt;
 use pictures::Pictures;
+use routing::Routing;
 use wish::Wish;
 
 /// Options of `generate`.
@@ -51,6 +53,8 @@ pub(crate) struct Args {
     pictures: Pictures,
     #[command(flatten)]
     wish: Wish,
+    #[command(flatten)]
+    routing: Routing,
     /// Refuse to pay more than this many credits
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     max_credits: Option<i64>,
@@ -146,6 +150,9 @@ async fn request(
         max_credits: args.max_credits,
         wait_seconds: 0,
         parent: String::new(),
+        routing: args.routing.message(),
+        start_timeout: args.routing.start_timeout(),
+        timeout: args.routing.timeout(),
     })
 }
 

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::json::ModelAnswer;
-use crate::json::model::formats;
+use crate::json::model::{formats, state};
 use crate::table::Table;
 
 /// Options of `models`.
@@ -44,7 +44,8 @@ pub(super) async fn all(client: &Client) -> Result<ListModelsResponse, Failure> 
 }
 
 fn table(models: &[Model]) -> Table {
-    let mut table = Table::new(&["NAME", "PRICE", "MAX", "SEED", "FORMATS", "QUALITIES", "SIZES", "TITLE"]);
+    let mut table =
+        Table::new(&["NAME", "PRICE", "MAX", "SEED", "FORMATS", "QUALITIES", "SIZES", "STATE", "TITLE"]);
     for model in models {
         table.row([
             short(&model.name).to_owned(),
@@ -53,11 +54,19 @@ fn table(models: &[Model]) -> Table {
             if model.seed { "yes" } else { "no" }.to_owned(),
             dashed(&formats(model)),
             dashed(&model.qualities),
-            dashed(&model.sizes),
+            dashed(if model.sizes.is_empty() { &model.aspect_ratios } else { &model.sizes }),
+            standing(model),
             model.title.clone(),
         ]);
     }
     table
+}
+
+/// The state of a model's preferred deployment, and how many others stand in for it.
+fn standing(model: &Model) -> String {
+    let preferred = model.deployments.first().map(state).unwrap_or_default();
+    let others = model.deployments.iter().skip(1).filter(|other| state(other) == "available").count();
+    if others == 0 { preferred } else { format!("{preferred} +{others}") }
 }
 
 fn dashed(words: &[String]) -> String {

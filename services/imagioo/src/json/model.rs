@@ -17,11 +17,26 @@ pub(crate) struct ModelAnswer {
     max_count: i32,
     seed: bool,
     price: i64,
+    deployments: Vec<DeploymentAnswer>,
+}
+
+/// A place where a model runs.
+#[derive(Debug, Serialize)]
+struct DeploymentAnswer {
+    id: String,
+    region: String,
+    state: String,
+    reason: String,
 }
 
 /// The formats of a model as words.
 pub(crate) fn formats(model: &wire::Model) -> Vec<String> {
     model.formats().map(generation::format).collect()
+}
+
+/// How a deployment is doing, as a word.
+pub(crate) fn state(deployment: &wire::ModelDeployment) -> String {
+    word(deployment.state().as_str_name(), "DEPLOYMENT_STATE_")
 }
 
 impl From<&wire::Model> for ModelAnswer {
@@ -39,6 +54,16 @@ impl From<&wire::Model> for ModelAnswer {
             max_count: model.max_count,
             seed: model.seed,
             price: model.price,
+            deployments: model
+                .deployments
+                .iter()
+                .map(|deployment| DeploymentAnswer {
+                    id: deployment.id.clone(),
+                    region: deployment.region.clone(),
+                    state: state(deployment),
+                    reason: deployment.reason.clone(),
+                })
+                .collect(),
         }
     }
 }

@@ -43,16 +43,15 @@ pub(crate) async fn start(
     let peers = Peers::of(&account, &billing, &gateway)?;
     let Shared { queue, cache, storage, clock, readiness } = shared;
 
-    let config = peers.config("worker", imagioo_worker::DEFAULTS, data, None)?;
+    let (worker, config) = engine(&peers, data, access)?;
     let parts = imagioo_worker::Parts {
         queue: queue.clone(),
         storage: storage.clone(),
         clock: Arc::clone(&clock),
         readiness: readiness.clone(),
     };
-    stages.add(|stop| imagioo_worker::serve(config, parts, stop));
+    stages.add(|stop| imagioo_worker::serve(worker, parts, stop));
 
-    let config = peers.config("gateway", imagioo_gateway::DEFAULTS, data, Some(("generation", access)))?;
     let parts = imagioo_gateway::Parts {
         public,
         internal: gateway,
@@ -77,6 +76,27 @@ pub(crate) async fn start(
     let parts = imagioo_account::Parts { listener: account, queue, clock, readiness };
     stages.add(|stop| imagioo_account::serve(config, parts, stop));
     Ok(())
+}
+
+/// The configurations of worker and gateway, which agree here without an operator: the gateway offers the models of the
+/// accounts that the worker has, and the worker attends to the queues of these models.
+fn engine(
+    peers: &Peers,
+    data: &DataFolder,
+    access: &Access,
+) -> anyhow::Result<(imagioo_worker::Config, imagioo_gateway::Config)> {
+    let mut worker: imagioo_worker::Config = peers.config("worker", imagioo_worker::DEFAULTS, data, None)?;
+    let database = Some(("generation", access));
+    let mut gateway: imagioo_gateway::Config =
+        peers.config("gateway", imagioo_gateway::DEFAULTS, data, database)?;
+    gateway.providers = worker.providers.keys().cloned().collect();
+    for (id, provider, concurrency) in imagioo_gateway::deployments(&gateway)? {
+        let known = worker.deployments.iter().any(|deployment| deployment.id == id);
+        if !known && worker.providers.contains_key(&provider) {
+            worker.deployments.push(imagioo_worker::DeploymentConfig { id, concurrency });
+        }
+    }
+    Ok((worker, gateway))
 }
 
 async fn private() -> anyhow::Result<TcpListener> {

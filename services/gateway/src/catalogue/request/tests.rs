@@ -2,9 +2,8 @@
 
 use imagioo_picture::{Background, Margins};
 
-use std::path::Path;
-
 use super::super::file;
+use super::super::options::Files;
 use super::*;
 
 const CATALOGUE: &str = r#"
@@ -63,7 +62,7 @@ unknown_outcome = "fail"
 "#;
 
 fn price(model: &str, asked: Asked) -> Result<Priced, Unsupported> {
-    file::parse(CATALOGUE, Path::new(""))
+    file::parse(CATALOGUE, Files::BuiltIn)
         .expect("valid")
         .model(&format!("models/{model}"))
         .expect("known")

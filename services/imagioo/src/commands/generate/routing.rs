@@ -1,0 +1,46 @@
+//! Where a generation may run, and how long it may take.
+
+use imagioo_proto::generation::v1 as wire;
+
+/// Where and how long.
+#[derive(Debug, clap::Args)]
+pub(super) struct Routing {
+    /// Make it in this region only, such as `eu`; may be given several times
+    #[arg(long, value_name = "REGION")]
+    region: Vec<String>,
+    /// Let another deployment of the model go on where one cannot
+    #[arg(long)]
+    fallback: bool,
+    /// Let that one cost more; the dearest is held, what was used is charged
+    #[arg(long, requires = "fallback")]
+    dearer: bool,
+    /// Give up unless it starts within so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..=2_592_000))]
+    start_timeout: Option<i64>,
+    /// Give up unless it ends within so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..=2_592_000))]
+    timeout: Option<i64>,
+}
+
+fn seconds(seconds: i64) -> prost_types::Duration {
+    prost_types::Duration { seconds, nanos: 0 }
+}
+
+impl Routing {
+    pub(super) fn message(&self) -> Option<wire::Routing> {
+        let asked = self.fallback || !self.region.is_empty();
+        asked.then(|| wire::Routing {
+            regions: self.region.clone(),
+            fallback: self.fallback,
+            dearer: self.dearer,
+        })
+    }
+
+    pub(super) fn start_timeout(&self) -> Option<prost_types::Duration> {
+        self.start_timeout.map(seconds)
+    }
+
+    pub(super) fn timeout(&self) -> Option<prost_types::Duration> {
+        self.timeout.map(seconds)
+    }
+}
