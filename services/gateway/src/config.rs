@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use http::HeaderValue;
 use imagioo_cache::CacheConfig;
 use imagioo_queue::RabbitConfig;
 use imagioo_rpc::IdentityConfig;
@@ -40,6 +41,8 @@ pub struct Config {
     pub limits: Limits,
     /// What pictures may be that users send.
     pub uploads: Uploads,
+    /// Calls in plain HTTP and from browsers.
+    pub http: Http,
     /// Leases, deadlines and sweeps.
     pub timing: Timing,
     /// Attempts and waits between them.
@@ -87,6 +90,7 @@ impl Config {
         ] {
             bounded(key, value.into(), 1, most)?;
         }
+        self.http.check()?;
         bounded("uploads.max_bytes", uploads.max_bytes, 1, 1 << 30)?;
         bounded("uploads.max_pixels", uploads.max_pixels, 1, 1 << 30)?;
         bounded("uploads.decoders", uploads.decoders as u64, 1, 1_000)?;
@@ -149,6 +153,35 @@ pub struct Uploads {
     pub max_pixels: u64,
     /// Pictures that are decoded at once.
     pub decoders: usize,
+}
+
+/// Calls in plain HTTP and from browsers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Most bytes of one request, its pictures included.
+    pub max_body_bytes: u64,
+    /// How long a call waits for its images, in seconds.
+    pub wait_seconds: u32,
+    /// Origins of web pages that may call.
+    pub allowed_origins: Vec<String>,
+}
+
+impl Http {
+    /// Checked by [`Config::check`], so none is left out.
+    pub(crate) fn origins(&self) -> Vec<HeaderValue> {
+        self.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect()
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        bounded("http.max_body_bytes", self.max_body_bytes, 1, 1 << 30)?;
+        bounded("http.wait_seconds", self.wait_seconds.into(), 1, 86_400)?;
+        if self.origins().len() < self.allowed_origins.len() {
+            let message = "http.allowed_origins must hold origins such as https://app.example.com";
+            return Err(ConfigError::Senseless(message.into()));
+        }
+        Ok(())
+    }
 }
 
 /// Leases, deadlines and sweeps, in seconds.

@@ -3,12 +3,17 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, header};
-use imagioo_rpc::{AccessVerifier, Caller, Channel, Door, Effect, InternalAuth, RpcError, SERVICE_HEADER};
+use axum::response::IntoResponse as _;
+use http::{HeaderValue, Method, Request, Response, header};
+use imagioo_rpc::{
+    AccessVerifier, Caller, Channel, Door, Effect, InternalAuth, RpcError, SERVICE_HEADER, speaks_grpc,
+};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::transport::server::TcpConnectInfo;
 use tower::Service;
+
+use crate::openai::{self, Refusal, RequestId};
 
 mod api_keys;
 mod limits;
@@ -78,7 +83,7 @@ impl Edge {
         } else {
             credential
         };
-        let identity = self.0.verifier.verify(&token, Effect::of_path(request.uri().path())).await?;
+        let identity = self.0.verifier.verify(&token, effect(request)).await?;
         self.0.limiter.user(identity.user).await?;
         request.extensions_mut().insert(Caller { identity, token });
         Ok(())
@@ -115,17 +120,31 @@ where
     }
 }
 
+/// What a call does: plain HTTP says it by its method, gRPC by the method's name.
+fn effect(request: &Request<Body>) -> Effect {
+    match (openai::serves(request.uri().path()), request.method()) {
+        (false, _) => Effect::of_path(request.uri().path()),
+        (true, &Method::GET) => Effect::Read,
+        (true, _) => Effect::Change,
+    }
+}
+
 fn address(request: &Request<Body>) -> Option<IpAddr> {
     request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr).map(|peer| peer.ip())
 }
 
 impl Door for Edge {
     /// What the gateway does not serve itself is passed on from here.
-    async fn admit(&self, request: Request<Body>) -> Result<Request<Body>, Response<Body>> {
-        match self.decide(request).await {
-            Ok((request, Target::Here)) => Ok(request),
-            Ok((request, target)) => Err(self.forward(target, request).await),
-            Err(refusal) => Err(Status::from(refusal).into_http()),
+    async fn admit(&self, mut request: Request<Body>) -> Result<Request<Body>, Response<Body>> {
+        let http = (!speaks_grpc(request.headers())).then(RequestId::generate);
+        if let Some(id) = &http {
+            request.extensions_mut().insert(id.clone());
+        }
+        match (self.decide(request).await, http) {
+            (Ok((request, Target::Here)), _) => Ok(request),
+            (Ok((request, target)), _) => Err(self.forward(target, request).await),
+            (Err(refusal), None) => Err(Status::from(refusal).into_http()),
+            (Err(refusal), Some(id)) => Err(id.mark(Refusal::from(refusal).into_response()).map(Body::new)),
         }
     }
 }

@@ -38,6 +38,7 @@ mod grpc;
 mod holds;
 mod hot;
 mod instruments;
+mod openai;
 mod outbox;
 mod screening;
 mod trace;
@@ -172,7 +173,10 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
         verifier: verifier.clone(),
         shutdown: shutdown.clone(),
     };
+    let door = openai::Door { app: app.clone(), verifier: verifier.clone(), shutdown: shutdown.clone() };
+    let origins = config.http.origins();
     let public = Server::behind(edge)?
+        .add_http(openai::router(door), openai::PATHS, origins)
         .add_service(GenerationServiceServer::new(generations))
         .add_service(ImageServiceServer::new(grpc::image::Images { app: app.clone() }))
         .add_service(ModelServiceServer::new(grpc::model::Models { app: app.clone() }))

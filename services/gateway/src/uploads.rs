@@ -29,6 +29,17 @@ pub(crate) async fn verify(app: &App, file: Bytes, field: &'static str) -> Resul
     }
 }
 
+/// The mask that is white where this one is transparent, as those of OpenAI are.
+pub(crate) async fn mask(app: &App, file: Bytes) -> Result<Bytes, RpcError> {
+    check_length(app, file.len(), "mask")?;
+    match app.verifier.white_where_transparent(file).await {
+        Ok(mask) => Ok(mask),
+        Err(error @ (Unusable::Stopped(_) | Unusable::Closed(_))) => Err(RpcError::internal(error)),
+        Err(error) => Err(RpcError::new(Code::ImageUnusable, "the mask cannot be used")
+            .field("mask", format!("{error}: send a PNG that is transparent where to edit"))),
+    }
+}
+
 /// Refuses a file that is too long, as soon as so many bytes of it are known.
 pub(crate) fn check_length(app: &App, length: usize, field: &'static str) -> Result<(), RpcError> {
     let most = app.config.uploads.max_bytes;

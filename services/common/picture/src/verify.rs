@@ -1,6 +1,7 @@
 //! Verification: what a picture really is, found by reading all of it inside strict limits.
 
 mod container;
+mod mask;
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -45,6 +46,12 @@ pub enum Unusable {
         /// Pixels.
         height: u32,
     },
+    /// A mask that says nothing.
+    #[error("the mask has no transparency")]
+    NoTransparency,
+    /// The encoder gave up.
+    #[error("the mask cannot be encoded")]
+    NotEncoded(#[source] ImageError),
     /// The decoder gave up.
     #[error("the file cannot be decoded")]
     Broken(#[source] ImageError),
@@ -75,13 +82,20 @@ impl Verifier {
     /// # Errors
     /// [`Unusable`] says what is wrong with it.
     pub async fn verify(&self, file: Bytes) -> Result<Verified, Unusable> {
+        self.off_thread(move |max_pixels| read(&file, max_pixels)).await
+    }
+
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(u64) -> Result<T, Unusable> + Send + 'static,
+    ) -> Result<T, Unusable> {
         let room = Arc::clone(&self.room).acquire_owned().await.map_err(Unusable::Closed)?;
         let max_pixels = self.max_pixels;
-        let read = tokio::task::spawn_blocking(move || {
+        let done = tokio::task::spawn_blocking(move || {
             let _room = room;
-            read(&file, max_pixels)
+            work(max_pixels)
         });
-        read.await.map_err(Unusable::Stopped)?
+        done.await.map_err(Unusable::Stopped)?
     }
 }
 

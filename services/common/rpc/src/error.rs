@@ -106,6 +106,17 @@ impl RpcError {
         self.0.retry_after
     }
 
+    /// Writes what went wrong inside to the log. Called once, where the error leaves the process.
+    pub fn log(&self) {
+        let Some(cause) = &self.0.cause else { return };
+        let (reason, chain) = (self.0.code.reason(), Chain(cause.as_ref()));
+        if self.0.code.grpc() == Grpc::Internal {
+            tracing::error!(reason, cause = %chain, "call failed");
+        } else {
+            tracing::warn!(reason, cause = %chain, "call failed");
+        }
+    }
+
     /// Machine-readable facts.
     #[must_use]
     pub fn details(&self) -> &HashMap<String, String> {
@@ -130,15 +141,9 @@ impl StdError for RpcError {
 }
 
 impl From<RpcError> for Status {
-    fn from(RpcError(error): RpcError) -> Self {
-        if let Some(cause) = &error.cause {
-            let chain = Chain(cause.as_ref());
-            if error.code.grpc() == Grpc::Internal {
-                tracing::error!(reason = error.code.reason(), cause = %chain, "call failed");
-            } else {
-                tracing::warn!(reason = error.code.reason(), cause = %chain, "call failed");
-            }
-        }
+    fn from(error: RpcError) -> Self {
+        error.log();
+        let RpcError(error) = error;
         let mut details = ErrorDetails::new();
         details.set_error_info(error.code.reason(), DOMAIN, error.details);
         if !error.fields.is_empty() {

@@ -21,6 +21,7 @@ mod service_token;
 mod trace;
 mod validate;
 mod verifier;
+mod web;
 
 pub use auth::InternalAuth;
 pub use caller::{Caller, bearer, bearer_token, caller, on_behalf_of, service};
@@ -36,3 +37,4 @@ pub use service_token::SERVICE_HEADER;
 pub use trace::TraceLayer;
 pub use validate::validated;
 pub use verifier::{AccessVerifier, Effect};
+pub use web::speaks_grpc;

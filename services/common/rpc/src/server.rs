@@ -1,9 +1,11 @@
-//! The answering end: a gRPC server with health, reflection, authentication, tracing and a drained shutdown.
+//! The answering end: a gRPC server with health, reflection, authentication, tracing and a drained shutdown; gRPC-Web and
+//! plain HTTP at the same port where they are wanted.
 
 use std::convert::Infallible;
 
+use axum::Router;
 use axum::response::IntoResponse;
-use http::Request;
+use http::{HeaderValue, Request};
 use imagioo_runtime::Shutdown;
 use tokio::net::TcpListener;
 use tonic::body::Body;
@@ -13,7 +15,8 @@ use tonic_health::server::HealthReporter;
 use tower::Service;
 
 use crate::door::DoorLayer;
-use crate::{AccessVerifier, Door, Incoming, InternalAuth, ServiceKeys, TraceLayer, trace};
+use crate::web::WebLayer;
+use crate::{AccessVerifier, Door, Incoming, InternalAuth, ServiceKeys, TraceLayer, trace, web};
 
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 
@@ -34,6 +37,15 @@ pub struct Server<D> {
     routes: Routes,
     health: HealthReporter,
     services: Vec<&'static str>,
+    web: Option<WebDoor>,
+}
+
+/// What a server knows that browsers and HTTP clients may call.
+struct WebDoor {
+    /// Paths of HTTP routes, with all below them, by which they are measured.
+    paths: &'static [&'static str],
+    /// Where pages come from that may call; `*` is everywhere.
+    origins: Vec<HeaderValue>,
 }
 
 impl Server<InternalAuth> {
@@ -59,7 +71,7 @@ impl<D: Door> Server<D> {
             .build_v1()
             .map_err(ServeError::Reflection)?;
         let routes = Routes::new(health_service).add_service(reflection);
-        Ok(Self { door, routes, health, services: Vec::new() })
+        Ok(Self { door, routes, health, services: Vec::new(), web: None })
     }
 
     /// Adds a gRPC service.
@@ -75,6 +87,22 @@ impl<D: Door> Server<D> {
         self
     }
 
+    /// Takes HTTP/1.1 and gRPC-Web calls from now on, and serves `router` beside the gRPC services, behind the same door.
+    ///
+    /// `paths` are what the routes begin with; pages of `origins` may call from a browser.
+    #[must_use]
+    pub fn add_http(
+        mut self,
+        router: Router,
+        paths: &'static [&'static str],
+        origins: Vec<HeaderValue>,
+    ) -> Self {
+        let services = std::mem::take(self.routes.axum_router_mut());
+        *self.routes.axum_router_mut() = services.merge(router);
+        self.web = Some(WebDoor { paths, origins });
+        self
+    }
+
     /// Answers until the soft shutdown, then finishes the calls it has.
     ///
     /// # Errors
@@ -84,9 +112,16 @@ impl<D: Door> Server<D> {
             self.health.set_service_status(*service, tonic_health::ServingStatus::Serving).await;
         }
         let soft = shutdown.clone();
+        let is_web = self.web.is_some();
+        let WebDoor { paths, origins } = self.web.unwrap_or(WebDoor { paths: &[], origins: Vec::new() });
         let server = tonic::transport::Server::builder()
             .http2_max_header_list_size(MAX_HEADER_BYTES)
-            .layer(TraceLayer)
+            .accept_http1(is_web)
+            .layer(TraceLayer { paths })
+            // A browser asks whether it may call before it has credentials, and must be able to read a refusal.
+            .layer(web::cors(origins))
+            // Outside of the door, so that its refusals are translated, too.
+            .layer(WebLayer)
             .layer(DoorLayer(self.door))
             .add_routes(self.routes)
             .serve_with_incoming_shutdown(Incoming::of(listener), async move { soft.requested().await });

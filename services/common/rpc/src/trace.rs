@@ -12,6 +12,8 @@ use tower::{Layer, Service};
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::web::speaks_grpc;
+
 const SERVER_SECONDS: &str = "imagioo_rpc_server_seconds";
 
 /// Registers the description of this module's metric with the process's recorder.
@@ -19,19 +21,22 @@ pub(crate) fn describe() {
     metrics::describe_histogram!(
         SERVER_SECONDS,
         metrics::Unit::Seconds,
-        "time until an answer began, by method and gRPC status code"
+        "time until an answer began, by method and status code of gRPC or HTTP"
     );
 }
 
 /// Opens a server span for every request, as the child of the caller's span, and measures it.
 #[derive(Debug, Clone, Copy)]
-pub struct TraceLayer;
+pub struct TraceLayer {
+    /// What the paths of HTTP routes begin with; each is a label of its own.
+    pub paths: &'static [&'static str],
+}
 
 impl<S> Layer<S> for TraceLayer {
     type Service = Traced<S>;
 
     fn layer(&self, inner: S) -> Traced<S> {
-        Traced { inner }
+        Traced { inner, paths: self.paths }
     }
 }
 
@@ -39,6 +44,7 @@ impl<S> Layer<S> for TraceLayer {
 #[derive(Debug, Clone)]
 pub struct Traced<S> {
     inner: S,
+    paths: &'static [&'static str],
 }
 
 impl<S> Service<Request<Body>> for Traced<S>
@@ -55,7 +61,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let path = known_method(request.uri().path());
+        let path = known_method(request.uri().path(), self.paths);
         let span = tracing::info_span!("serve", otel.name = %path, otel.kind = "server", rpc.method = %path);
         let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
             propagator.extract(&Headers(request.headers()))
@@ -66,8 +72,7 @@ where
         let answer = self.inner.call(request).instrument(span);
         Box::pin(async move {
             let answer = answer.await;
-            let status = answer.as_ref().ok().and_then(|response| response.headers().get("grpc-status"));
-            let code = status.and_then(|value| value.to_str().ok()).unwrap_or("0").to_owned();
+            let code = answer.as_ref().map(code).unwrap_or_default();
             metrics::histogram!(SERVER_SECONDS, "method" => path, "code" => code)
                 .record(started.elapsed().as_secs_f64());
             answer
@@ -76,9 +81,24 @@ where
 }
 
 /// The method of a path if it is one of imagioo's; anything else becomes one label, so that callers cannot invent metrics.
-fn known_method(path: &str) -> String {
-    let ours = path.starts_with("/imagioo.") && path.len() < 100 && path.is_ascii();
-    if ours { path.trim_start_matches('/').to_owned() } else { "other".to_owned() }
+fn known_method(path: &str, routes: &[&str]) -> String {
+    let grpc = path.starts_with("/imagioo.") && path.len() < 100 && path.is_ascii();
+    let under = |route: &&&str| {
+        path.strip_prefix(**route).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let route = routes.iter().find(under).copied();
+    let ours = route.or(grpc.then_some(path)).unwrap_or("other");
+    ours.trim_start_matches('/').to_owned()
+}
+
+/// How a call ended: the status of gRPC where there is one, or else the one of HTTP.
+fn code(answer: &Response<Body>) -> String {
+    let told = answer.headers().get("grpc-status").and_then(|value| value.to_str().ok());
+    match told {
+        Some(status) => status.to_owned(),
+        None if speaks_grpc(answer.headers()) => "0".to_owned(),
+        None => answer.status().as_u16().to_string(),
+    }
 }
 
 pub(crate) fn client_span(path: &str, callee: ServiceName) -> Span {
@@ -110,6 +130,25 @@ impl Injector for HeadersMut<'_> {
     fn set(&mut self, key: &str, value: String) {
         if let (Ok(name), Ok(value)) = (key.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
             self.0.insert(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_paths_become_labels() {
+        let routes = ["/v1/models", "/v1/images/edits"];
+        for (path, label) in [
+            ("/imagioo.billing.v1.BillingService/GetBalance", "imagioo.billing.v1.BillingService/GetBalance"),
+            ("/v1/models", "v1/models"),
+            ("/v1/models/anything", "v1/models"),
+            ("/v1/modelsx", "other"),
+            ("/", "other"),
+        ] {
+            assert_eq!(known_method(path, &routes), label);
         }
     }
 }

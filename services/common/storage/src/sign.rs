@@ -11,6 +11,12 @@ use crate::{error::StorageError, key::ObjectKey, storage::Storage};
 pub const LONGEST_LINK: Duration = Duration::from_secs(15 * 60);
 
 impl Storage {
+    /// Whether links can be signed here at all.
+    #[must_use]
+    pub fn can_sign(&self) -> bool {
+        self.signer.is_some()
+    }
+
     /// Signs a link for reading one object, valid for `lifetime` (whole seconds; the rest is cut off). The
     /// link is a secret: its bearer needs nothing else, so it belongs in no log. It is made here, without
     /// asking the store, whether the object exists or not.

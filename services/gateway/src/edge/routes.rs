@@ -2,6 +2,8 @@
 
 use imagioo_rpc::{Code, RpcError};
 
+use crate::openai;
+
 /// Where a call goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
@@ -57,6 +59,9 @@ const CREDENTIAL_METHODS: &[&str] = &[
 impl Route {
     /// The way of the call with this path.
     pub(super) fn of(path: &str) -> Result<Self, RpcError> {
+        if openai::serves(path) {
+            return Ok(Self { target: Target::Here, access: Access::User });
+        }
         let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         let found = SERVICES.iter().find(|(name, _, _)| *name == service);
         let (_, target, access) = found

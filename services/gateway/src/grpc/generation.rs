@@ -219,7 +219,8 @@ fn again_hash(message: &wire::RunGenerationAgainRequest) -> [u8; 32] {
     Sha256::digest(canonical.encode_to_vec()).into()
 }
 
-fn decode(message: wire::CreateGenerationRequest) -> Result<Create, RpcError> {
+/// A create call, decoded; the HTTP door asks for the same.
+pub(crate) fn decode(message: wire::CreateGenerationRequest) -> Result<Create, RpcError> {
     let message = validated(message)?;
     check_request_id(&message.request_id)?;
     let body_hash = body_hash(&message);

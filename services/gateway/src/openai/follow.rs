@@ -1,0 +1,122 @@
+//! One generation behind one HTTP call: accepted whoever still listens, and followed to its end.
+
+use std::time::Duration;
+
+use imagioo_proto::generation::v1::CreateGenerationRequest;
+use imagioo_rpc::{Caller, Code, RpcError};
+use imagioo_types::GenerationId;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::Door;
+use super::refusal::Refusal;
+use crate::generations::create;
+use crate::generations::read::Whole;
+use crate::generations::watch::{self, Watch};
+use crate::grpc::generation::decode;
+use crate::watchers::Preview;
+
+/// What there is to see of a generation that is followed.
+pub(super) enum Step {
+    /// Accepted, or changed.
+    Changed(Box<Whole>),
+    Preview(Preview),
+    /// The end, with at least one image.
+    Delivered(Box<Whole>),
+}
+
+/// A generation that somebody waits for.
+pub(super) struct Following {
+    pub(super) door: Door,
+    pub(super) id: GenerationId,
+    caller: Caller,
+    watch: Watch,
+    until: Instant,
+    has_key: bool,
+}
+
+impl Following {
+    /// Creates a generation, or finds the one that the same call created before. A caller who hangs up meanwhile changes
+    /// nothing: what has begun to be accepted is.
+    pub(super) async fn create(
+        door: &Door,
+        caller: &Caller,
+        request: CreateGenerationRequest,
+    ) -> Result<Self, Refusal> {
+        let has_key = !request.request_id.is_empty();
+        let call = decode(request)?;
+        let (accepted, answer) = oneshot::channel();
+        let (app, creator) = (door.app.clone(), caller.clone());
+        door.shutdown.spawn("accept a generation", async move {
+            // Nobody listens when the client is gone.
+            let _ = accepted.send(create::create(&app, &creator, call).await);
+        });
+        let id = match answer.await {
+            Ok(Ok(accepted)) => accepted.id(),
+            Ok(Err(error)) => return Err(Refusal::from(error).repeated_by(has_key)),
+            Err(_) => return Err(Refusal::from(stopping()).repeated_by(has_key)),
+        };
+        let wait = Duration::from_secs(door.app.config.http.wait_seconds.into());
+        Ok(Self {
+            door: door.clone(),
+            id,
+            caller: caller.clone(),
+            watch: Watch::start(&door.app, caller, id),
+            until: Instant::now() + wait,
+            has_key,
+        })
+    }
+
+    /// The next step. The refusals of a generation that goes on say so.
+    pub(super) async fn next(&mut self) -> Result<Step, Refusal> {
+        self.step().await.map_err(|refusal| refusal.about(self.id).repeated_by(self.has_key))
+    }
+
+    /// The end.
+    pub(super) async fn outcome(mut self) -> Result<Whole, Refusal> {
+        loop {
+            if let Step::Delivered(whole) = self.next().await? {
+                return Ok(*whole);
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<Step, Refusal> {
+        loop {
+            let step = tokio::select! {
+                () = self.door.shutdown.requested() => return Err(stopping().into()),
+                step = tokio::time::timeout_at(self.until, self.watch.next()) => step.map_err(|_| late())?,
+            };
+            let step = step?;
+            // After the wait, which may have been long: nothing is shown to somebody who was signed out meanwhile.
+            self.door.verifier.not_revoked(&self.caller.identity)?;
+            match step {
+                Some(watch::Step::Preview(preview)) => return Ok(Step::Preview(preview)),
+                Some(watch::Step::Changed(whole, _)) if !whole.generation.state.is_final() => {
+                    return Ok(Step::Changed(whole));
+                }
+                Some(watch::Step::Changed(whole, _)) if whole.images.is_empty() => {
+                    return Err(Refusal::of_ending(&whole.generation));
+                }
+                Some(watch::Step::Changed(whole, _)) => return Ok(Step::Delivered(whole)),
+                Some(watch::Step::Heartbeat) => {}
+                None => return Err(RpcError::internal("a followed generation has no end").into()),
+            }
+        }
+    }
+}
+
+fn late() -> RpcError {
+    RpcError::new(
+        Code::DeadlineExceeded,
+        "the images are not done yet; the generation goes on and will be in the history",
+    )
+}
+
+fn stopping() -> RpcError {
+    RpcError::new(
+        Code::Unavailable,
+        "this server stops; what was accepted goes on and will be in the history",
+    )
+    .retry_after(Duration::from_secs(1))
+}
