@@ -18,6 +18,7 @@ use time::Duration;
 pub mod account;
 pub mod billing;
 mod gateway;
+mod http;
 mod laws;
 mod patience;
 mod user;
@@ -26,6 +27,7 @@ mod worker;
 pub use account::{Account, service_keys};
 pub use billing::Billing;
 pub use gateway::Gateway;
+pub use http::{Answer, Program, answer, drawing, form};
 pub use patience::{eventually, within};
 pub use user::{User, wanted};
 pub use worker::{Attempt, Worker, failed, passing, refused, retry};
@@ -39,6 +41,8 @@ pub struct Setup {
     pub config: &'static str,
     /// The account service tells nothing about revocations until it is asked to.
     pub silent_account: bool,
+    /// Where images are; in memory if it does not say.
+    pub storage: Option<Storage>,
 }
 
 /// The world of one test. It must be left through [`App::ends_clean`].
@@ -90,7 +94,7 @@ impl App {
         config.peers.account.clone_from(&account.address);
         config.peers.billing.clone_from(&billing.address);
         account.be_silent(setup.silent_account);
-        let (cache, storage) = (Cache::in_process(), Storage::memory());
+        let (cache, storage) = (Cache::in_process(), setup.storage.unwrap_or_else(Storage::memory));
         let gateway = Gateway::start(config.clone(), &queue, &cache, &storage, &clock).await;
         let mut app = Self {
             clock,

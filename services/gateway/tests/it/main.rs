@@ -13,6 +13,7 @@ mod idempotency;
 mod isolation;
 mod leases;
 mod lifecycle;
+mod openai;
 mod pictures;
 mod reading;
 mod recovery;

@@ -142,6 +142,12 @@ impl Attempt {
         self.hands.queue.hint(&hint).await;
     }
 
+    /// The file of one of the pictures to start from.
+    pub async fn input(&self, place: usize) -> Bytes {
+        let key = self.job.inputs[place].object_key.parse().expect("a key");
+        self.hands.storage.read(&key).await.expect("readable").expect("there")
+    }
+
     /// Where the image with this index goes.
     pub fn key(&self, index: u32) -> ObjectKey {
         let (attempt, epoch) = (self.attempt(), u64::try_from(self.job.epoch).expect("an epoch"));
