@@ -161,6 +161,8 @@ pub struct Uploads {
 pub struct Http {
     /// Most bytes of one request, its pictures included.
     pub max_body_bytes: u64,
+    /// Requests with pictures that one user may send at once.
+    pub user_bodies: u32,
     /// How long a call waits for its images, in seconds.
     pub wait_seconds: u32,
     /// Origins of web pages that may call.
@@ -175,6 +177,7 @@ impl Http {
 
     fn check(&self) -> Result<(), ConfigError> {
         bounded("http.max_body_bytes", self.max_body_bytes, 1, 1 << 30)?;
+        bounded("http.user_bodies", self.user_bodies.into(), 1, 1_000)?;
         bounded("http.wait_seconds", self.wait_seconds.into(), 1, 86_400)?;
         if self.origins().len() < self.allowed_origins.len() {
             let message = "http.allowed_origins must hold origins such as https://app.example.com";

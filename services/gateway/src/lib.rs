@@ -173,7 +173,7 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
         verifier: verifier.clone(),
         shutdown: shutdown.clone(),
     };
-    let door = openai::Door { app: app.clone(), verifier: verifier.clone(), shutdown: shutdown.clone() };
+    let door = openai::Door::new(app.clone(), verifier.clone(), shutdown.clone());
     let origins = config.http.origins();
     let public = Server::behind(edge)?
         .add_http(openai::router(door), openai::PATHS, origins)

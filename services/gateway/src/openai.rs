@@ -24,6 +24,7 @@ mod models;
 mod parameters;
 mod refusal;
 mod request_id;
+mod room;
 mod stream;
 
 pub(crate) use refusal::Refusal;
@@ -32,9 +33,16 @@ pub(crate) use request_id::RequestId;
 /// What the door works with. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Door {
-    pub(crate) app: App,
-    pub(crate) verifier: AccessVerifier,
-    pub(crate) shutdown: Shutdown,
+    app: App,
+    verifier: AccessVerifier,
+    shutdown: Shutdown,
+    room: room::Room,
+}
+
+impl Door {
+    pub(crate) fn new(app: App, verifier: AccessVerifier, shutdown: Shutdown) -> Self {
+        Self { app, verifier, shutdown, room: room::Room::default() }
+    }
 }
 
 const GENERATIONS: &str = "/v1/images/generations";

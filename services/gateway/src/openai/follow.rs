@@ -67,13 +67,18 @@ impl Following {
         })
     }
 
-    /// The next step. The refusals of a generation that goes on say so.
+    /// The next step.
     pub(super) async fn next(&mut self) -> Result<Step, Refusal> {
-        self.step().await.map_err(|refusal| refusal.about(self.id).repeated_by(self.has_key))
+        self.step().await.map_err(|refusal| self.goes_on(refusal))
+    }
+
+    /// The refusal of a call whose generation was accepted all the same.
+    pub(super) fn goes_on(&self, refusal: Refusal) -> Refusal {
+        refusal.about(self.id).repeated_by(self.has_key)
     }
 
     /// The end.
-    pub(super) async fn outcome(mut self) -> Result<Whole, Refusal> {
+    pub(super) async fn outcome(&mut self) -> Result<Whole, Refusal> {
         loop {
             if let Step::Delivered(whole) = self.next().await? {
                 return Ok(*whole);

@@ -26,7 +26,8 @@ pub(super) async fn generations(
         return Err(Refusal::body("send JSON, with the header content-type: application/json"));
     }
     let given = json::read(&head.headers, body, WORDS).await?;
-    make(door, caller, Kind::Generation, &head.headers, given).await
+    let accepted = accept(&door, &caller, Kind::Generation, &head.headers, given).await?;
+    show(accepted, Kind::Generation).await
 }
 
 /// `POST /v1/images/edits`
@@ -36,6 +37,7 @@ pub(super) async fn edits(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
+    let place = door.room.take(caller.identity.user, door.app.config.http.user_bodies)?;
     let most = door.app.config.http.max_body_bytes;
     let given = if is(&head.headers, "multipart/form-data") {
         form::read(&head.headers, body, most).await?
@@ -44,7 +46,9 @@ pub(super) async fn edits(
     } else {
         return Err(Refusal::body("send a form, with content-type: multipart/form-data, or JSON"));
     };
-    make(door, caller, Kind::Edit, &head.headers, given).await
+    let accepted = accept(&door, &caller, Kind::Edit, &head.headers, given).await?;
+    drop(place);
+    show(accepted, Kind::Edit).await
 }
 
 /// `POST /v1/images/variations`
@@ -57,26 +61,34 @@ pub(super) async fn variations(
     if !is(&head.headers, "multipart/form-data") {
         return Err(Refusal::body("send a form, with content-type: multipart/form-data"));
     }
+    let place = door.room.take(caller.identity.user, door.app.config.http.user_bodies)?;
     let given = form::read(&head.headers, body, door.app.config.http.max_body_bytes).await?;
-    make(door, caller, Kind::Variation, &head.headers, given).await
+    let accepted = accept(&door, &caller, Kind::Variation, &head.headers, given).await?;
+    drop(place);
+    show(accepted, Kind::Variation).await
 }
 
-async fn make(
-    door: Door,
-    caller: Caller,
+async fn accept(
+    door: &Door,
+    caller: &Caller,
     kind: Kind,
     headers: &HeaderMap,
     given: Parameters,
-) -> Result<Response, Refusal> {
+) -> Result<(Following, Delivery), Refusal> {
     let Call { request, delivery } = Call::read(&door.app, kind, headers, given).await?;
-    let following = Following::create(&door, &caller, request).await?;
-    match delivery {
-        Delivery::Events(partials) => Ok(stream::answer(following, kind, partials)),
-        Delivery::Base64 | Delivery::Links => {
-            let whole = following.outcome().await?;
-            answer::images(&door, whole, delivery == Delivery::Links).await
-        }
-    }
+    Ok((Following::create(door, caller, request).await?, delivery))
+}
+
+/// Waits for the images, which may be long.
+async fn show((mut following, delivery): (Following, Delivery), kind: Kind) -> Result<Response, Refusal> {
+    let links = match delivery {
+        Delivery::Events(partials) => return Ok(stream::answer(following, kind, partials)),
+        Delivery::Links => true,
+        Delivery::Base64 => false,
+    };
+    let whole = following.outcome().await?;
+    let answer = answer::images(&following.door, whole, links).await;
+    answer.map_err(|refusal| following.goes_on(refusal))
 }
 
 /// Whether the body is of this type, whatever its parameters.

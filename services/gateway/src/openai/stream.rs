@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream;
+use http::HeaderValue;
 use imagioo_picture::{Format, Settings};
 use imagioo_proto::generation::v1::ImageFormat;
 use imagioo_types::Credits;
@@ -57,7 +58,9 @@ pub(super) fn answer(following: Following, kind: Kind, partials: i32) -> Respons
         let event = telling.next().await?;
         Some((Ok::<_, Infallible>(event), telling))
     });
-    let answer = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    let mut answer = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    // Proxies of the nginx kind would hold events back otherwise.
+    answer.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     answer::about(id, answer)
 }
 

@@ -4,12 +4,13 @@ use std::io::Cursor;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::{StreamExt as _, stream};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use imagioo_proto::generation::v1::{InputRole, Operation};
 use serde_json::{Value, json};
 
 use super::under_way;
-use crate::harness::{App, form};
+use crate::harness::{App, Program, answer, eventually, form};
 
 const EDITS: &str = "/v1/images/edits";
 
@@ -49,7 +50,7 @@ async fn a_form_and_json_with_the_same_pictures_are_the_same_edit() {
         program.call(reqwest::Method::POST, EDITS).multipart(form(&texts, &files)),
         program.call(reqwest::Method::POST, EDITS).json(&body),
     ] {
-        let asked = under_way(crate::harness::answer(call));
+        let asked = under_way(answer(call));
         let job = worker.job().await;
         let settings = job.job.settings.clone().expect("settings");
         assert_eq!(
@@ -91,6 +92,40 @@ async fn an_edit_without_a_mask_may_start_from_an_image_of_the_caller() {
 
     let foreign = app.program(&bob).post(EDITS, body(&kept.name)).await;
     assert_eq!((foreign.error().0, foreign.error().2.as_str()), (404, "not_found"));
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn a_user_has_room_for_so_many_pictures_on_their_way_and_all_of_it_back_once_they_arrived() {
+    let app = App::with("http.user_bodies = 1").await;
+    let (ada, mut worker) = (app.user(), app.worker("w1").await);
+    let program = app.program(&ada);
+    let edit = |program: &Program| {
+        let call = form(&[("prompt", "at night")], &[("image", &picture(1))]);
+        under_way(answer(program.call(reqwest::Method::POST, EDITS).multipart(call)))
+    };
+    let (piece, never) = ([Ok::<_, std::io::Error>("{")], stream::pending());
+    let slow = program.call(reqwest::Method::POST, EDITS).header("content-type", "application/json");
+    let slow = under_way(slow.body(reqwest::Body::wrap_stream(stream::iter(piece).chain(never))).send());
+    eventually("there is no room left", async || {
+        let refused = program.post(EDITS, json!({})).await;
+        refused.status.as_u16() == 429 && refused.error().2 == "rate_limit_exceeded"
+    })
+    .await;
+    let other = edit(&app.program(&app.user()));
+    worker.work_off(1).await;
+    other.await.expect("answered").good();
+    slow.abort();
+    eventually("it is free again", async || program.post(EDITS, json!({})).await.status.as_u16() == 400)
+        .await;
+    let (first, job) = (edit(&program), worker.job().await);
+    let (second, other) = (edit(&program), worker.job().await);
+    for job in [job, other] {
+        job.deliver_all().await;
+    }
+    for answer in [first, second] {
+        answer.await.expect("answered").good();
+    }
     app.ends_clean().await;
 }
 

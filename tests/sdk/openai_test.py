@@ -1,0 +1,187 @@
+"""The official OpenAI SDK for Python, unmodified, with imagioo's address and key in its environment."""
+
+import asyncio
+import base64
+import io
+import json
+import os
+import subprocess
+import time
+import unittest
+import uuid
+
+from openai import (
+    APITimeoutError,
+    AsyncOpenAI,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    OpenAI,
+    RateLimitError,
+)
+from PIL import Image
+
+SMALL = "256x256"
+client = OpenAI()
+
+
+def opened(b64_json):
+    return Image.open(io.BytesIO(base64.b64decode(b64_json)))
+
+
+def png(image):
+    file = io.BytesIO()
+    image.save(file, format="PNG")
+    return ("picture.png", file.getvalue(), "image/png")
+
+
+def drawn(prompt):
+    """A small picture as pixels."""
+    answer = client.images.generate(model="sketch", prompt=prompt, size=SMALL)
+    return opened(answer.data[0].b64_json).convert("RGB")
+
+
+def imagioo(*arguments):
+    """What the command line says, as JSON."""
+    said = subprocess.run([os.environ["IMAGIOO"], *arguments, "--json"], capture_output=True, check=True)
+    return json.loads(said.stdout)
+
+
+def left_half(width, height):
+    """A mask that is transparent on the left, where to edit."""
+    mask = Image.new("RGBA", (width, height), (0, 0, 0, 255))
+    mask.paste((0, 0, 0, 0), (0, 0, width // 2, height))
+    return mask
+
+
+class Images(unittest.TestCase):
+    def test_several_images_of_a_size_and_format(self):
+        before = imagioo("balance")["available"]
+        answer = client.images.generate(
+            model="sketch", prompt="a red fox", n=2, size="512x512", output_format="webp", output_compression=80,
+            quality="auto", background="auto", moderation="auto", user="somebody",
+        )
+        self.assertTrue(answer._request_id.startswith("req_"))
+        self.assertEqual((len(answer.data), answer.size, answer.output_format), (2, "512x512", "webp"))
+        for image in answer.data:
+            picture = opened(image.b64_json)
+            self.assertEqual((picture.format, picture.size), ("WEBP", (512, 512)))
+        self.assertEqual((answer.usage.total_tokens, answer.usage.credits), (0, 2))
+        self.assertLess(abs(time.time() - answer.created), 120)
+        self.assertEqual(imagioo("balance")["available"], before - 2)
+
+    def test_an_edit_changes_what_the_mask_leaves_transparent_and_nothing_else(self):
+        original = drawn("a red fox at night")
+        answer = client.images.edit(
+            model="sketch", image=png(original), mask=png(left_half(256, 256)), prompt="a sunny day", size=SMALL
+        )
+        edited = opened(answer.data[0].b64_json).convert("RGB")
+        right, left = (130, 0, 256, 256), (0, 0, 126, 256)
+        self.assertEqual(edited.crop(right).tobytes(), original.crop(right).tobytes())
+        self.assertNotEqual(edited.crop(left).tobytes(), original.crop(left).tobytes())
+
+    def test_an_edit_takes_several_pictures_and_a_variation_one(self):
+        pictures = [png(drawn("a red fox")), png(drawn("a boat"))]
+        edited = client.images.edit(model="sketch", image=pictures, prompt="both in the snow", n=2)
+        self.assertEqual(len(edited.data), 2)
+        varied = client.images.create_variation(model="sketch", image=pictures[0], n=2, response_format="b64_json")
+        first, second = (opened(image.b64_json).tobytes() for image in varied.data)
+        self.assertNotEqual(first, second)
+
+    def test_a_stream_shows_partial_images_before_the_last_one(self):
+        stream = client.images.generate(
+            model="sketch", prompt="a red fox", size=SMALL, stream=True, partial_images=2
+        )
+        events = list(stream)
+        kinds = [event.type for event in events]
+        partial, completed = "image_generation.partial_image", "image_generation.completed"
+        self.assertEqual(kinds, [partial, partial, completed])
+        self.assertEqual([event.partial_image_index for event in events[:2]], [0, 1])
+        sides = [opened(event.b64_json).width for event in events]
+        self.assertEqual(sides[2], 256)
+        self.assertTrue(sides[0] < sides[1] <= 256, sides)
+        self.assertEqual((events[2].size, events[2].usage.credits), (SMALL, 1))
+
+    def test_the_stream_of_an_edit(self):
+        stream = client.images.edit(
+            model="sketch", image=png(drawn("a red fox")), prompt="in the snow", stream=True, partial_images=1
+        )
+        self.assertEqual([event.type for event in stream], ["image_edit.partial_image", "image_edit.completed"])
+
+    def test_the_asynchronous_client(self):
+        async def both():
+            async with AsyncOpenAI() as other:
+                wanted = [other.images.generate(prompt=prompt, size=SMALL) for prompt in ("a fox", "a boat")]
+                return await asyncio.gather(*wanted)
+
+        first, second = asyncio.run(both())
+        self.assertNotEqual(first.data[0].b64_json, second.data[0].b64_json)
+
+
+class Durability(unittest.TestCase):
+    def test_a_repeated_key_is_the_same_image(self):
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        raw = client.images.with_raw_response
+        first, second = (
+            raw.generate(model="sketch", prompt="a red fox", size=SMALL, extra_headers=key) for _ in range(2)
+        )
+        self.assertEqual(first.headers["x-imagioo-generation"], second.headers["x-imagioo-generation"])
+        self.assertEqual(first.parse().data[0].b64_json, second.parse().data[0].b64_json)
+        with self.assertRaises(ConflictError) as refused:
+            client.images.generate(model="sketch", prompt="a cat", size=SMALL, extra_headers=key)
+        self.assertEqual(refused.exception.code, "idempotency_key_reused")
+
+    def test_who_gives_up_waiting_finds_the_image_in_the_history(self):
+        prompt = f"a fox {uuid.uuid4()}"
+        with self.assertRaises(APITimeoutError):
+            hasty = client.with_options(timeout=0.6, max_retries=0)
+            hasty.images.generate(model="sketch", prompt=prompt, size=SMALL)
+        mine = [one for one in imagioo("list")["generations"] if one["prompt"] == prompt]
+        self.assertEqual(len(mine), 1)
+        deadline = time.monotonic() + 60
+        while mine[0]["state"] not in ("succeeded", "failed", "cancelled"):
+            self.assertLess(time.monotonic(), deadline, mine)
+            mine = [imagioo("show", mine[0]["name"])]
+        self.assertEqual((mine[0]["state"], mine[0]["charge"]), ("succeeded", 1))
+
+
+class Refusals(unittest.TestCase):
+    def refused(self, kind, code, **parameters):
+        with self.assertRaises(kind) as refused:
+            client.images.generate(**{"model": "sketch", "prompt": "a fox", **parameters})
+        self.assertEqual(refused.exception.code, code)
+        self.assertTrue(refused.exception.request_id.startswith("req_"))
+        return refused.exception
+
+    def test_each_has_the_exception_that_the_sdk_has_for_it(self):
+        self.assertEqual(self.refused(BadRequestError, "unsupported_value", n=9).param, "n")
+        self.assertEqual(self.refused(BadRequestError, "unsupported_value", size="7x7").param, "size")
+        self.assertEqual(self.refused(BadRequestError, "unknown_parameter", style="vivid").param, "style")
+        self.assertEqual(self.refused(BadRequestError, "unsupported_value", response_format="url").param, "response_format")
+        self.assertEqual(self.refused(NotFoundError, "model_not_found", model="dall-e-3").param, "model")
+        begin = time.monotonic()
+        self.assertEqual(self.refused(RateLimitError, "insufficient_quota", model="dear").type, "insufficient_quota")
+        self.assertLess(time.monotonic() - begin, 0.4, "the SDK must not try again")
+
+    def test_a_wrong_key(self):
+        with self.assertRaises(AuthenticationError) as refused:
+            OpenAI(api_key="img_live_nonsense").models.list()
+        self.assertEqual(refused.exception.code, "invalid_api_key")
+
+    def test_a_picture_that_is_none(self):
+        with self.assertRaises(BadRequestError) as refused:
+            client.images.edit(model="sketch", image=("fox.png", b"<html>", "image/png"), prompt="a fox")
+        self.assertEqual((refused.exception.code, refused.exception.param), ("invalid_image_file", "image"))
+
+
+class Models(unittest.TestCase):
+    def test_they_are_listed_and_shown(self):
+        self.assertEqual([model.id for model in client.models.list()], ["sketch", "dear"])
+        self.assertEqual(client.models.retrieve("sketch").owned_by, "sketch")
+        with self.assertRaises(NotFoundError):
+            client.models.retrieve("dall-e-3")
+
+
+if __name__ == "__main__":
+    unittest.main()
