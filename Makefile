@@ -12,7 +12,7 @@ TESTKIT := target/debug/imagioo-testkit
 STACK := target/debug/imagioo-stack
 export SET ITEM SEEDS ONLY
 
-.PHONY: help run up down status logs test items soak sabotage lint fmt clippy proto proto-release deny shear sqlx \
+.PHONY: help run up down status logs test sdk items soak sabotage lint fmt clippy proto proto-release deny shear sqlx \
 	sqlx-check doc bench bench-quick first-run tools prerequisites
 
 help: ## Show this list
@@ -34,6 +34,9 @@ down status logs:
 test: prerequisites ## Run every test; servers run as private children under .local/
 	$(CARGO) build --locked --workspace --bins $(KILL_POINTS)
 	mkdir -p .local && $(TESTKIT) run -- $(CARGO) test --locked --workspace $(KILL_POINTS) $(ARGS) | tee .local/test-results
+sdk: prerequisites ## Drive a real server with the official OpenAI SDKs, in pinned versions
+	$(CARGO) build --locked -p imagioo
+	tests/sdk/run.sh
 items: ## Show the checklist with its tests and their last results; SET=b, r or s for one set
 soak: ## Run the long form of an item's tests: ITEM=31 SEEDS=5
 sabotage: ## Break the code on purpose, once for each patch, and expect its test to fail; ONLY=name for one

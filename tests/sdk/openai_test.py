@@ -5,7 +5,11 @@ import base64
 import io
 import json
 import os
+import pathlib
 import subprocess
+import sys
+import tempfile
+import textwrap
 import time
 import unittest
 import uuid
@@ -173,6 +177,17 @@ class Refusals(unittest.TestCase):
         with self.assertRaises(BadRequestError) as refused:
             client.images.edit(model="sketch", image=("fox.png", b"<html>", "image/png"), prompt="a fox")
         self.assertEqual((refused.exception.code, refused.exception.param), ("invalid_image_file", "image"))
+
+
+class Readme(unittest.TestCase):
+    def test_its_program_works(self):
+        readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+        program = textwrap.dedent(readme.split("```python\n")[1].split("  ```")[0])
+        program = program.replace("http://127.0.0.1:7420/v1", os.environ["OPENAI_BASE_URL"])
+        program = program.replace("img_live_…", os.environ["OPENAI_API_KEY"])
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([sys.executable, "-c", program], cwd=folder, check=True)
+            self.assertEqual(Image.open(f"{folder}/fox.png").size, (512, 512))
 
 
 class Models(unittest.TestCase):

@@ -112,6 +112,7 @@ fn say_where(config: &Config, data: &DataFolder) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "imagioo is running")?;
     writeln!(out, "  gRPC:    http://{}", config.listen)?;
+    writeln!(out, "  OpenAI:  http://{}/v1", config.listen)?;
     writeln!(out, "  health:  http://{}/readyz", config.ops.listen)?;
     writeln!(out, "  data:    {}", data.root().display())?;
     writeln!(out, "stop with Ctrl-C")?;
