@@ -13,6 +13,7 @@ use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 use tower::Service;
+use tower::util::option_layer;
 
 use crate::door::DoorLayer;
 use crate::web::WebLayer;
@@ -119,7 +120,7 @@ impl<D: Door> Server<D> {
             .accept_http1(is_web)
             .layer(TraceLayer { paths })
             // A browser asks whether it may call before it has credentials, and must be able to read a refusal.
-            .layer(web::cors(origins))
+            .layer(option_layer(web::cors(origins)))
             // Outside of the door, so that its refusals are translated, too.
             .layer(WebLayer)
             .layer(DoorLayer(self.door))

@@ -23,20 +23,31 @@ fn has_type(headers: &HeaderMap, kind: &str) -> bool {
     found.is_some_and(|found| found.starts_with(kind))
 }
 
-/// Lets pages of these origins call from a browser; credentials travel in a header of the page's own making, never in a
-/// cookie.
-pub(crate) fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
-    let shown = ["grpc-status", "grpc-message", "grpc-status-details-bin", "x-request-id", "retry-after"];
+/// Lets pages of these origins call from a browser, if there are any; credentials travel in a header of the page's own
+/// making, never in a cookie.
+pub(crate) fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let shown = [
+        "grpc-status",
+        "grpc-message",
+        "grpc-status-details-bin",
+        "x-request-id",
+        "x-imagioo-generation",
+        "retry-after",
+    ];
     let origins = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()
     } else {
         AllowOrigin::list(origins)
     };
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(shown.map(HeaderName::from_static))
+        .expose_headers(shown.map(HeaderName::from_static));
+    Some(layer)
 }
 
 /// Translates gRPC-Web.

@@ -44,7 +44,8 @@ impl Following {
         request: CreateGenerationRequest,
     ) -> Result<Self, Refusal> {
         let has_key = !request.request_id.is_empty();
-        let call = decode(request)?;
+        // Pictures are hashed with the rest of the request, which takes a while.
+        let call = tokio::task::spawn_blocking(|| decode(request)).await.map_err(RpcError::internal)??;
         let (accepted, answer) = oneshot::channel();
         let (app, creator) = (door.app.clone(), caller.clone());
         door.shutdown.spawn("accept a generation", async move {

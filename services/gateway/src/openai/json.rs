@@ -4,6 +4,7 @@ use axum::body::Body;
 use http::HeaderMap;
 use imagioo_proto::generation::v1::ImageInput;
 use imagioo_proto::generation::v1::image_input::Source;
+use imagioo_rpc::RpcError;
 use serde_json::Value;
 
 use super::base64;
@@ -14,12 +15,16 @@ use super::refusal::Refusal;
 /// Reads a JSON object; `images` and `mask` of an edit are taken apart.
 pub(super) async fn read(headers: &HeaderMap, body: Body, most: u64) -> Result<Parameters, Refusal> {
     let text = Limited::of(headers, body, most).await?.whole().await?;
-    let mut values = match serde_json::from_slice(&text) {
+    // Pictures as text may be long, and nobody else waits for them here.
+    tokio::task::spawn_blocking(move || parse(&text)).await.map_err(RpcError::internal)?
+}
+
+fn parse(text: &[u8]) -> Result<Parameters, Refusal> {
+    let mut values = match serde_json::from_slice(text) {
         Ok(Value::Object(values)) => values,
         Ok(_) => return Err(Refusal::body("the body must be a JSON object")),
         Err(error) => return Err(Refusal::body(format!("the body is not valid JSON: {error}"))),
     };
-    drop(text);
     let images = match values.remove("images") {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(images)) => {

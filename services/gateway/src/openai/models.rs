@@ -1,7 +1,9 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`: the catalogue as OpenAI lists models.
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use imagioo_rpc::RpcError;
 use serde::Serialize;
 use time::format_description::well_known::Iso8601;
 use time::{Date, OffsetDateTime};
@@ -50,7 +52,11 @@ pub(super) async fn list(State(door): State<Door>) -> Json<List> {
 }
 
 /// One of them.
-pub(super) async fn get(State(door): State<Door>, Path(id): Path<String>) -> Result<Json<Entry>, Refusal> {
+pub(super) async fn get(
+    State(door): State<Door>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Entry>, Refusal> {
+    let Path(id) = id.map_err(|_| RpcError::not_found("model"))?;
     let model = create::find_model(&door.app, &format!("models/{id}"))?;
     Ok(Json(Entry::of(&door.app.catalogue, model)))
 }

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 
+use super::table::SERVER;
 use super::*;
 
 fn told(error: RpcError) -> (u16, Value) {

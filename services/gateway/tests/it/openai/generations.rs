@@ -167,6 +167,7 @@ async fn the_models_are_listed_and_shown_as_openai_does() {
     assert_eq!(ids, ["sketch", "careful", "narrow"]);
     let one = program.get("/v1/models/sketch").await.good();
     assert_eq!(one, json!({ "id": "sketch", "object": "model", "created": 0, "owned_by": "sketch" }));
+    assert_eq!(program.get("/v1/models/%ff").await.error().0, 404);
     let none = program.get("/v1/models/dall-e-3").await.error();
     assert_eq!(none, (404, "invalid_request_error".into(), "model_not_found".into(), Some("model".into())));
     app.ends_clean().await;

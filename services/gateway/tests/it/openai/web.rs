@@ -74,6 +74,17 @@ async fn a_browser_calls_the_gateway_and_what_is_behind_it() {
 }
 
 #[tokio::test]
+async fn a_server_without_origins_says_nothing_of_them() {
+    let app = App::start().await;
+    let program = app.program(&app.user());
+    let get = program.call(Method::GET, "/v1/models").header("origin", "https://app.example.com");
+    let answer = within("an answer", get.send()).await.expect("answered");
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(answer.headers().keys().all(|name| !name.as_str().starts_with("access-control")));
+    app.ends_clean().await;
+}
+
+#[tokio::test]
 async fn only_pages_of_listed_origins_may_call() {
     let app = App::with("http.allowed_origins = [\"https://app.example.com\"]").await;
     let program = app.program(&app.user());
