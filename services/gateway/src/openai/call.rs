@@ -138,13 +138,14 @@ fn delivery(app: &App, kind: Kind, given: &mut Parameters) -> Result<Delivery, R
 /// The name of the model that was asked for, or of the first one that can do this.
 fn model(app: &App, asked: Option<String>, operation: Operation) -> Result<String, Refusal> {
     let able = || {
-        let mut offered = app.catalogue.offered(app.clock.now());
-        offered.find(|model| model.operations.contains(&operation))
+        let catalogue = app.catalogue();
+        let mut offered = catalogue.offered(app.clock.now());
+        offered.find(|model| model.operations.contains(&operation)).map(|model| model.name())
     };
     match asked {
         Some(name) if name.starts_with("models/") => Ok(name),
         Some(id) => Ok(format!("models/{id}")),
-        None => able().map(|model| model.name()).ok_or_else(|| missing("model")),
+        None => able().ok_or_else(|| missing("model")),
     }
 }
 

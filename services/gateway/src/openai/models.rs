@@ -33,7 +33,7 @@ impl Entry {
             id: model.id.clone(),
             object: "model",
             created: dated(&catalogue.version),
-            owned_by: model.deployment().provider.clone(),
+            owned_by: model.deployments.first().map(|place| place.provider.clone()).unwrap_or_default(),
         }
     }
 }
@@ -46,8 +46,8 @@ fn dated(version: &str) -> i64 {
 
 /// Every model that can be used now.
 pub(super) async fn list(State(door): State<Door>) -> Json<List> {
-    let catalogue = &door.app.catalogue;
-    let data = catalogue.offered(door.app.clock.now()).map(|model| Entry::of(catalogue, model)).collect();
+    let catalogue = door.app.catalogue();
+    let data = catalogue.offered(door.app.clock.now()).map(|model| Entry::of(&catalogue, model)).collect();
     Json(List { object: "list", data })
 }
 
@@ -57,8 +57,9 @@ pub(super) async fn get(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Entry>, Refusal> {
     let Path(id) = id.map_err(|_| RpcError::not_found("model"))?;
-    let model = create::find_model(&door.app, &format!("models/{id}"))?;
-    Ok(Json(Entry::of(&door.app.catalogue, model)))
+    let catalogue = door.app.catalogue();
+    let model = create::find_model(&catalogue, &format!("models/{id}"), door.app.clock.now())?;
+    Ok(Json(Entry::of(&catalogue, model)))
 }
 
 #[cfg(test)]

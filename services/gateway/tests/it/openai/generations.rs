@@ -164,7 +164,7 @@ async fn the_models_are_listed_and_shown_as_openai_does() {
     let listed = program.get("/v1/models").await.good();
     assert_eq!(listed["object"], "list");
     let ids: Vec<_> = listed["data"].as_array().expect("models").iter().map(|model| &model["id"]).collect();
-    assert_eq!(ids, ["sketch", "careful", "narrow"]);
+    assert_eq!(ids, ["sketch", "careful", "narrow", "routed"]);
     let one = program.get("/v1/models/sketch").await.good();
     assert_eq!(one, json!({ "id": "sketch", "object": "model", "created": 0, "owned_by": "sketch" }));
     assert_eq!(program.get("/v1/models/%ff").await.error().0, 404);

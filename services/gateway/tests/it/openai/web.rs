@@ -51,7 +51,7 @@ async fn a_browser_calls_the_gateway_and_what_is_behind_it() {
     let program = app.program(&ada);
     let models = "/imagioo.generation.v1.ModelService/ListModels";
     let (answer, trailers) = call::<ListModelsResponse>(&program, models, &ListModelsRequest {}).await;
-    assert_eq!(answer.expect("a message").models.len(), 3);
+    assert_eq!(answer.expect("a message").models.len(), 4);
     assert!(trailers.contains("grpc-status:0"), "{trailers}");
 
     let create = "/imagioo.generation.v1.GenerationService/CreateGeneration";
