@@ -11,8 +11,8 @@ const ENDED: &str = "imagioo_generations_ended_total";
 const SECONDS: &str = "imagioo_generation_seconds";
 const WAITING: &str = "imagioo_queue_waiting";
 const IN_FLIGHT: &str = "imagioo_queue_in_flight";
-const AVAILABLE: &str = "imagioo_deployment_available";
-const CATALOGUE_IS_CURRENT: &str = "imagioo_catalogue_is_current";
+const AVAILABLE: &str = "imagioo_deployment_available_ratio";
+const CATALOGUE_IS_CURRENT: &str = "imagioo_catalogue_current_ratio";
 const LIMITED: &str = "imagioo_edge_limited_total";
 const ORPHANS: &str = "imagioo_orphans_removed_total";
 

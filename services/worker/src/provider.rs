@@ -101,6 +101,12 @@ pub trait Provider: Send + Sync + 'static {
         Err(CallError::failed(Reason::ProviderOutcomeUnknown))
     }
 
+    /// Proves address and key by a call that costs nothing.
+    ///
+    /// # Errors
+    /// [`CallError`] says whether the provider was reached and what it thinks of the key.
+    async fn check(&self) -> Result<(), CallError>;
+
     /// Asks the provider to stop an accepted call. Best effort, at most a few seconds.
     async fn cancel(&self, _task: &TaskId) {}
 }

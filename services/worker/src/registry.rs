@@ -6,7 +6,6 @@ use std::sync::Arc;
 use imagioo_types::Clock;
 
 use crate::config::{Config, Misconfigured, Mistake, ProviderConfig};
-use crate::provider::Provider;
 use crate::provider::account::{Account, AccountError};
 use crate::provider::automatic1111::{self, Automatic1111};
 use crate::provider::bfl::{self, BlackForestLabs};
@@ -17,6 +16,7 @@ use crate::provider::openai::{self, OpenAi};
 use crate::provider::replicate::{self, Replicate};
 use crate::provider::sketch::Sketch;
 use crate::provider::stability::{self, Stability};
+use crate::provider::{CallError, Provider};
 use crate::results::ResultsConfig;
 
 /// Providers by the name that a deployment gives.
@@ -47,6 +47,11 @@ impl Registry {
     pub fn with(mut self, name: &str, provider: Arc<dyn Provider>) -> Self {
         self.0.insert(name.to_owned(), provider);
         self
+    }
+
+    /// Proves address and key of a provider by a call that costs nothing; none by that name answers nothing.
+    pub async fn check(&self, name: &str) -> Option<Result<(), CallError>> {
+        Some(self.0.get(name)?.check().await)
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&dyn Provider> {

@@ -23,6 +23,7 @@ use super::{CallError, Charged, ProviderImage};
 use crate::reason::Reason;
 use crate::results::ResultsConfig;
 pub(super) use answer::{Answer, NoAnswer};
+use complaint::{Complaint, by_status};
 use hosts::{AllowedHosts, is_host};
 pub(super) use poll::poll;
 pub(super) use retry_after::retry_after;
@@ -178,6 +179,19 @@ impl Account {
     /// The provider was not reached, or did not answer.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, CallError> {
         request.send().await.map_err(transport_error)
+    }
+
+    /// Sends a request that costs nothing; fine if its answer has one of these statuses.
+    ///
+    /// # Errors
+    /// The provider was not reached, or its answer is of another kind.
+    pub(super) async fn probe(&self, request: RequestBuilder, fine: &[u16]) -> Result<(), CallError> {
+        let answer = self.talk(request).await?;
+        if fine.contains(&answer.status.as_u16()) {
+            return Ok(());
+        }
+        let said = Complaint { status: answer.status.as_u16(), ..Complaint::default() };
+        Err(by_status(answer.status, retry_after(&answer.headers, self.now())).because(said))
     }
 
     /// Sends a request whose answer holds no image, such as one after a task.

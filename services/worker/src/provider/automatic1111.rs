@@ -138,6 +138,11 @@ impl Provider for Automatic1111 {
         }
     }
 
+    async fn check(&self) -> Result<(), CallError> {
+        let request = self.account.request(Method::GET, self.account.url("sdapi/v1/sd-models"));
+        self.account.probe(self.authorized(request), &[200]).await
+    }
+
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
         progress.report(Stage::Generating, 0);
         let image = tokio::select! {

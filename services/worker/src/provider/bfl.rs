@@ -77,6 +77,11 @@ impl Provider for BlackForestLabs {
         }
     }
 
+    async fn check(&self) -> Result<(), CallError> {
+        let request = self.account.request(Method::GET, self.account.url("credits"));
+        self.account.probe(self.authorized(request), &[200]).await
+    }
+
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
         progress.report(Stage::Generating, 0);
         let path = if call.endpoint.is_empty() { &call.model } else { &call.endpoint };

@@ -165,6 +165,10 @@ impl Provider for ComfyUi {
         }
     }
 
+    async fn check(&self) -> Result<(), CallError> {
+        self.account.probe(self.request(Method::GET, "system_stats"), &[200]).await
+    }
+
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
         progress.report(Stage::Generating, 0);
         let id = call_id(call);

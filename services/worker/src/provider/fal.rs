@@ -133,6 +133,13 @@ impl Provider for Fal {
         }
     }
 
+    /// A request that never was: nobody but the owner of a key is told so.
+    async fn check(&self) -> Result<(), CallError> {
+        let nothing = "fal-ai/flux/requests/00000000-0000-4000-8000-000000000000/status";
+        let request = self.account.request(Method::GET, self.account.url(nothing));
+        self.account.probe(self.authorized(request), &[200, 202, 400, 404, 422]).await
+    }
+
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
         progress.report(Stage::Generating, 0);
         let pictures = Pictures {

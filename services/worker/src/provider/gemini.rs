@@ -8,7 +8,7 @@ mod answer;
 use async_trait::async_trait;
 use futures::stream;
 use imagioo_picture::Operation;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
 use super::account::{Account, Kind};
@@ -40,6 +40,13 @@ impl Gemini {
     pub fn new(account: Account) -> Self {
         Self { account }
     }
+
+    fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
+        match self.account.key() {
+            Some(key) => request.header("x-goog-api-key", key),
+            None => request,
+        }
+    }
 }
 
 #[async_trait]
@@ -54,15 +61,16 @@ impl Provider for Gemini {
         }
     }
 
+    async fn check(&self) -> Result<(), CallError> {
+        let request = self.account.request(Method::GET, self.account.url("models"));
+        self.account.probe(self.authorized(request), &[200]).await
+    }
+
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
         progress.report(Stage::Generating, 0);
         let url = self.account.url(&format!("models/{}:generateContent", call.model));
         let request = self.account.request(Method::POST, url).json(&body(call));
-        let request = match self.account.key() {
-            Some(key) => request.header("x-goog-api-key", key),
-            None => request,
-        };
-        let response = self.account.send(request).await?;
+        let response = self.account.send(self.authorized(request)).await?;
         let answer = self.account.read_images(response, call.count).await?;
         if !answer.status.is_success() {
             return Err(answer::complaint(&answer, self.account.now()));

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream;
 use imagioo_picture::Operation;
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use serde::Deserialize;
 
 use super::account::complaint::request_id;
@@ -71,12 +71,15 @@ impl OpenAi {
             let form = request::form(&self.dialect, call).await?;
             self.account.request(Method::POST, self.account.url("images/edits")).multipart(form)
         };
-        let request = match self.account.key() {
+        let response = self.account.send(self.authorized(request)).await?;
+        if response.status().is_success() { Ok(response) } else { Err(self.complaint(response).await) }
+    }
+
+    fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
+        match self.account.key() {
             Some(key) => request.bearer_auth(key),
             None => request,
-        };
-        let response = self.account.send(request).await?;
-        if response.status().is_success() { Ok(response) } else { Err(self.complaint(response).await) }
+        }
     }
 
     async fn complaint(&self, response: Response) -> CallError {
@@ -104,6 +107,11 @@ impl Provider for OpenAi {
             idempotent: false,
             look_up: false,
         }
+    }
+
+    async fn check(&self) -> Result<(), CallError> {
+        let request = self.account.request(Method::GET, self.account.url("models"));
+        self.account.probe(self.authorized(request), &[200]).await
     }
 
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {

@@ -141,6 +141,11 @@ impl Provider for Replicate {
         }
     }
 
+    async fn check(&self) -> Result<(), CallError> {
+        let request = self.account.request(Method::GET, self.account.url("account"));
+        self.account.probe(self.authorized(request), &[200]).await
+    }
+
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
         progress.report(Stage::Generating, 0);
         let input = fields::input(call, &USUAL, &self.pictures(call).await?)?;

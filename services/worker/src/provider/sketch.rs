@@ -77,6 +77,10 @@ impl Provider for Sketch {
         }
     }
 
+    async fn check(&self) -> Result<(), CallError> {
+        Ok(())
+    }
+
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
         progress.report(Stage::Generating, 0);
         let drawing = Drawing::of(call).await?;

@@ -82,6 +82,13 @@ impl Provider for Stability {
         }
     }
 
+    /// The balance is asked for in the first version of the API, which is where it stayed.
+    async fn check(&self) -> Result<(), CallError> {
+        let mut url = self.account.url("");
+        url.set_path("/v1/user/balance");
+        self.account.probe(self.authorized(self.account.request(Method::GET, url)), &[200]).await
+    }
+
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
         progress.report(Stage::Generating, 0);
         let url = self.account.url(request::path(call));

@@ -9,7 +9,7 @@ use imagioo_proto::jobs::v1::Manifest;
 use imagioo_testkit::web::{Asked, Reply, WebServer};
 use imagioo_worker::job::Job;
 
-pub use tables::{downloads, polls, refusals, submits, takeovers};
+pub use tables::{checks, downloads, polls, refusals, submits, takeovers};
 
 use crate::harness::{World, job_at, taken_over};
 
@@ -53,6 +53,9 @@ pub trait Wire: Default + Send + 'static {
     const KEY: &'static str = "test-key";
     /// What a call costs that is answered with a server error.
     const SERVER_ERROR_CHARGED: &'static str = "unknown";
+
+    /// Where its account is asked after for nothing, and how it answers a good key.
+    const CHECK: (&'static str, u16);
 
     /// What a request is for. Downloads are known by their path, [`FILE`].
     fn step(&self, asked: &Asked) -> Step;
@@ -146,13 +149,8 @@ impl Trial {
             let task = W::TASK.expect("a provider with tasks").replace("{origin}", &server.url(""));
             job = taken_over(&job, &[(0, Some(&task))]);
         }
-        let mut account = toml::Table::new();
-        account.insert("kind".to_owned(), W::KIND.into());
-        account.insert("api_key".to_owned(), W::KEY.into());
-        account.insert("base_url".to_owned(), server.url(W::BASE).into());
         let mut overrides = self.overrides;
-        let providers = toml::Table::from_iter([("provider".to_owned(), account.into())]);
-        overrides.insert("providers".to_owned(), providers.into());
+        overrides.extend(account::<W>(&server));
         let worker = world.start_configured(overrides);
         world.submit(&job).await;
         let manifest = world.outcome().await.manifest;
@@ -161,6 +159,17 @@ impl Trial {
         let asked = steps.into_iter().zip(server.asked().iter().cloned()).collect();
         Verdict { manifest, asked }
     }
+}
+
+/// The configuration of an account, called `provider`, at a server.
+fn account<W: Wire>(server: &WebServer) -> toml::Table {
+    let account = toml::Table::from_iter([
+        ("kind".to_owned(), W::KIND.into()),
+        ("api_key".to_owned(), W::KEY.into()),
+        ("base_url".to_owned(), server.url(W::BASE).into()),
+    ]);
+    let providers = toml::Table::from_iter([("provider".to_owned(), account.into())]);
+    toml::Table::from_iter([("providers".to_owned(), providers.into())])
 }
 
 async fn serve<W: Wire>(
@@ -200,6 +209,11 @@ macro_rules! conformance {
         }
     };
     ($wire:ty, refuses nothing) => {
+        #[tokio::test]
+        async fn a_key_is_checked_by_a_call_that_costs_nothing() {
+            crate::conformance::checks::<$wire>().await;
+        }
+
         #[tokio::test]
         async fn r43_every_fault_of_a_submit_has_its_class() {
             crate::conformance::submits::<$wire>().await;

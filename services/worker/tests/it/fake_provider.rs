@@ -127,6 +127,10 @@ impl Provider for FakeProvider {
         self.0.capabilities
     }
 
+    async fn check(&self) -> Result<(), CallError> {
+        Ok(())
+    }
+
     async fn submit(&self, call: &Call, _progress: &Progress) -> Result<Submission, CallError> {
         self.state().submitted.push(call.clone());
         self.act().await

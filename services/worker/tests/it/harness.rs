@@ -84,10 +84,7 @@ impl World {
 
     /// Starts a worker with the providers of its configuration.
     pub fn start_configured(&self, overrides: toml::Table) -> Running {
-        let config = config(overrides);
-        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
-        let providers = Registry::from_config(&config, &clock).expect("a good configuration");
-        self.start_with(config, providers)
+        self.start_with(config(overrides.clone()), registry(overrides))
     }
 
     fn start_with(&self, config: Config, providers: Registry) -> Running {
@@ -164,6 +161,12 @@ impl Running {
         self.shutdown.force();
         within(self.shutdown.drained()).await;
     }
+}
+
+/// The providers of a configuration.
+pub fn registry(overrides: toml::Table) -> Registry {
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
+    Registry::from_config(&config(overrides), &clock).expect("a good configuration")
 }
 
 /// Fails the test when something hangs.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use imagioo_proto::jobs::v1::manifest::Ending;
 use imagioo_testkit::web::{Reply, WebServer};
 
-use super::{Fault, Step, Trial, Wire};
-use crate::harness::{NOW, World, ending, job_at, picture, taken_over};
+use super::{Fault, Step, Trial, Wire, account};
+use crate::harness::{NOW, World, ending, job_at, picture, registry, taken_over};
 
 const HTML: &[u8] = b"<!DOCTYPE html><title>busy</title><script>alert(1)</script>";
 
@@ -66,6 +66,30 @@ pub async fn submits<W: Wire>() {
     for (_, asked) in keys {
         let shown = asked.headers.iter().any(|(_, value)| value.contains("test-key"));
         assert!(!shown, "the key stays with the API");
+    }
+}
+
+/// A good key is known, a bad one and a provider that is down are told apart, and no call is made.
+pub async fn checks<W: Wire>() {
+    let (path, good) = W::CHECK;
+    for (status, expected) in [
+        (good, None),
+        (401, Some("PROVIDER_AUTH")),
+        (403, Some("PROVIDER_AUTH")),
+        (402, Some("PROVIDER_QUOTA")),
+        (503, Some("PROVIDER_UNAVAILABLE")),
+    ] {
+        let server = WebServer::start(move |asked| {
+            assert_eq!((asked.method.as_str(), asked.path.as_str()), ("GET", path));
+            Reply::json(status, "{}")
+        })
+        .await;
+        let checked =
+            registry(account::<W>(&server)).check("provider").await.expect("an account of that name");
+        assert_eq!(checked.err().map(|error| error.reason.as_str()), expected, "{status}");
+        assert_eq!(server.asked().len(), 1);
+        let shown = server.asked()[0].headers.iter().any(|(_, value)| value.contains("test-key"));
+        assert!(shown || W::KEY != "test-key", "with the key");
     }
 }
 

@@ -17,6 +17,7 @@ impl Wire for Automatic1111 {
     const KIND: &'static str = "automatic1111";
     const BASE: &'static str = "";
     const LINKS: bool = false;
+    const CHECK: (&'static str, u16) = ("/sdapi/v1/sd-models", 200);
     const TASK: Option<&'static str> = None;
     const REPEATABLE: bool = true;
     const KEY: &'static str = "user:test-key";

@@ -17,6 +17,7 @@ impl Wire for Bfl {
     const KIND: &'static str = "bfl";
     const BASE: &'static str = "/v1";
     const LINKS: bool = true;
+    const CHECK: (&'static str, u16) = ("/v1/credits", 200);
     const TASK: Option<&'static str> = Some("{origin}/v1/get_result?id=task-1");
 
     fn step(&self, asked: &Asked) -> Step {

@@ -24,6 +24,7 @@ impl Wire for ComfyUi {
     const KIND: &'static str = "comfyui";
     const BASE: &'static str = "";
     const LINKS: bool = false;
+    const CHECK: (&'static str, u16) = ("/system_stats", 200);
     const TASK: Option<&'static str> = Some("00000000-0000-8000-8000-000000000001");
     const REPEATABLE: bool = true;
 

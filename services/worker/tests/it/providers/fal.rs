@@ -17,6 +17,8 @@ impl Wire for Fal {
     const KIND: &'static str = "fal";
     const BASE: &'static str = "";
     const LINKS: bool = true;
+    const CHECK: (&'static str, u16) =
+        ("/fal-ai/flux/requests/00000000-0000-4000-8000-000000000000/status", 404);
     const TASK: Option<&'static str> = Some(
         r#"{"status_url":"{origin}/fal-ai/flux/requests/r1/status","response_url":"{origin}/fal-ai/flux/requests/r1","cancel_url":"{origin}/fal-ai/flux/requests/r1/cancel"}"#,
     );

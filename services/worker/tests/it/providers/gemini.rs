@@ -18,6 +18,7 @@ impl Wire for Gemini {
     const KIND: &'static str = "gemini";
     const BASE: &'static str = "/v1beta";
     const LINKS: bool = false;
+    const CHECK: (&'static str, u16) = ("/v1beta/models", 200);
     const TASK: Option<&'static str> = None;
 
     fn step(&self, asked: &Asked) -> Step {

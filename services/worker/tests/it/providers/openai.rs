@@ -145,6 +145,7 @@ mod in_base64 {
         const KIND: &'static str = "openai";
         const BASE: &'static str = "/v1";
         const LINKS: bool = false;
+        const CHECK: (&'static str, u16) = ("/v1/models", 200);
         const TASK: Option<&'static str> = None;
 
         fn step(&self, asked: &Asked) -> Step {
@@ -174,6 +175,7 @@ mod behind_links {
         const KIND: &'static str = "openai";
         const BASE: &'static str = "/v1";
         const LINKS: bool = true;
+        const CHECK: (&'static str, u16) = ("/v1/models", 200);
         const TASK: Option<&'static str> = None;
 
         fn step(&self, asked: &Asked) -> Step {

@@ -17,6 +17,7 @@ impl Wire for Replicate {
     const KIND: &'static str = "replicate";
     const BASE: &'static str = "/v1";
     const LINKS: bool = true;
+    const CHECK: (&'static str, u16) = ("/v1/account", 200);
     const TASK: Option<&'static str> = Some("{origin}/v1/predictions/p1");
 
     fn step(&self, asked: &Asked) -> Step {

@@ -31,6 +31,7 @@ impl Wire for Stability {
     const KIND: &'static str = "stability";
     const BASE: &'static str = "/v2beta";
     const LINKS: bool = false;
+    const CHECK: (&'static str, u16) = ("/v1/user/balance", 200);
     const TASK: Option<&'static str> = None;
 
     fn step(&self, asked: &Asked) -> Step {
@@ -66,6 +67,7 @@ mod later {
         const KIND: &'static str = "stability";
         const BASE: &'static str = "/v2beta";
         const LINKS: bool = false;
+        const CHECK: (&'static str, u16) = ("/v1/user/balance", 200);
         const TASK: Option<&'static str> =
             Some("a6dc6c6e20acda010fe14d71f180658f2896ed9b4ec25aa99a6ff06c796987c4");
 
