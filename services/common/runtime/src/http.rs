@@ -7,12 +7,15 @@
 
 mod address;
 mod guard;
+mod retry_after;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use guard::Refusal;
 use guard::{Guard, GuardedResolver};
+pub use retry_after::retry_after;
+use url::Url;
 
 /// Time-outs and exemptions of an HTTP client.
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -63,6 +66,18 @@ pub fn client(config: &HttpConfig) -> Result<reqwest::Client, HttpError> {
         .dns_resolver(GuardedResolver::new(guard))
         .build()?;
     Ok(client)
+}
+
+/// The trusted hosts of a client that speaks to one server: what the operator listed as `host` or `host:port`, and the
+/// server itself if its address is plain HTTP, which nobody writes by accident.
+#[must_use]
+pub fn hosts_trusted_with<'a>(server: &'a Url, listed: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+    let own = server.host_str().filter(|_| server.scheme() == "http");
+    let listed = listed.into_iter().map(|host| match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    });
+    own.into_iter().chain(listed).map(|host| host.trim_matches(['[', ']']).to_owned()).collect()
 }
 
 /// Why the guard refused this call; `None` when it failed for another reason.

@@ -1,4 +1,4 @@
-//! Values that two services name alike: identifiers, credits, time, identity, screened prompts.
+//! Values that two services name alike: identifiers, credits, time, identity, screened prompts, foreign words.
 
 pub mod clock;
 pub mod credits;
@@ -6,6 +6,7 @@ pub mod id;
 pub mod identity;
 pub mod prompt;
 pub mod service;
+pub mod word;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use credits::{Credits, CreditsOverflow};
@@ -13,3 +14,4 @@ pub use id::{ApiKeyId, GenerationId, ImageId, InvalidName, SessionId, UserId};
 pub use identity::{Credential, Identity};
 pub use prompt::{InvalidPrompt, NotAllowed, Prompt, Screened, Wording};
 pub use service::ServiceName;
+pub use word::tame;

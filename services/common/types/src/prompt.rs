@@ -105,6 +105,22 @@ impl Wording {
 }
 
 /// Words with a recorded decision that allows them. Nothing else may be stored as a generation or sent to a provider.
+///
+/// There are no such words without a decision:
+///
+/// ```
+/// let wording = imagioo_types::Wording::default();
+/// let screened: imagioo_types::Screened = imagioo_types::Screened::allowed_by("off", wording);
+/// ```
+///
+/// ```compile_fail,E0451
+/// let wording = imagioo_types::Wording::default();
+/// let unscreened = imagioo_types::Screened { wording, decision: String::new() };
+/// ```
+///
+/// ```compile_fail,E0277
+/// let unscreened: imagioo_types::Screened = imagioo_types::Wording::default().into();
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Screened {
     wording: Wording,

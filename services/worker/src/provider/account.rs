@@ -6,7 +6,6 @@ pub(super) mod complaint;
 mod download;
 mod hosts;
 mod poll;
-mod retry_after;
 
 use std::sync::Arc;
 
@@ -25,8 +24,8 @@ use crate::results::ResultsConfig;
 pub(super) use answer::{Answer, NoAnswer};
 use complaint::{Complaint, by_status};
 use hosts::{AllowedHosts, is_host};
+pub(super) use imagioo_runtime::http::retry_after;
 pub(super) use poll::poll;
-pub(super) use retry_after::retry_after;
 
 /// Seconds after which the client gives up by itself. A job's own limits are shorter; a model may be silent for minutes.
 const CLIENT_PATIENCE: u64 = 3600;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub(in crate::provider) use imagioo_types::tame;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -48,12 +49,6 @@ pub(in crate::provider) fn word(value: Option<&Value>) -> String {
         Some(Value::Number(number)) => number.to_string(),
         _ => String::new(),
     }
-}
-
-/// A provider's word, cut to what identifiers are made of: it goes to logs and manifests.
-pub(in crate::provider) fn tame(text: &str) -> String {
-    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.');
-    text.trim().chars().take_while(allowed).take(64).collect()
 }
 
 /// A name whatever its case and its underscores.

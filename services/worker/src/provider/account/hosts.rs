@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use imagioo_runtime::http::hosts_trusted_with;
 use url::Url;
 
 use super::{AccountConfig, Kind};
@@ -47,12 +48,7 @@ impl AllowedHosts {
 
     /// Hosts that may be at private addresses: an API that the operator wrote as plain HTTP, and the trusted hosts.
     pub(super) fn private(&self) -> Vec<String> {
-        let own = self.own.host_str().filter(|_| self.own.scheme() == "http");
-        let trusted = self.trusted.iter().map(|host| match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
-            _ => host,
-        });
-        own.into_iter().chain(trusted).map(|host| host.trim_matches(['[', ']']).to_owned()).collect()
+        hosts_trusted_with(&self.own, &self.trusted)
     }
 
     /// The address of a result, if its host is listed.

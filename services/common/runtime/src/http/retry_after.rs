@@ -1,4 +1,4 @@
-//! How long a provider wants to be left alone.
+//! How long a server wants to be left alone.
 
 use std::time::Duration;
 
@@ -6,11 +6,12 @@ use reqwest::header::HeaderMap;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-/// Longest wait that is taken from a provider.
+/// Longest wait that is taken from a server.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-/// How long the provider wants to be left alone: milliseconds, seconds, or until a date.
-pub(in crate::provider) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+/// How long the server wants to be left alone: milliseconds, seconds, or until a date; at most a day.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
     let number = |name| header(headers, name)?.trim().parse::<f64>().ok();
     let seconds =
         number("retry-after-ms").map(|milliseconds| milliseconds / 1000.0).or_else(|| number("retry-after"));
