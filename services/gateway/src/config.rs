@@ -15,6 +15,8 @@ use imagioo_storage::StorageConfig;
 use serde::Deserialize;
 use time::Duration;
 
+use crate::screening::ScreeningConfig;
+
 /// Everything the gateway can be told.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +45,8 @@ pub struct Config {
     pub uploads: Uploads,
     /// Calls in plain HTTP and from browsers.
     pub http: Http,
+    /// Who decides about prompts.
+    pub screening: ScreeningConfig,
     /// Leases, deadlines and sweeps.
     pub timing: Timing,
     /// Attempts and waits between them.
@@ -103,6 +107,7 @@ impl Config {
             bounded(key, value.into(), 1, DAY)?;
         }
         bounded("retries.per_second", retries.per_second.into(), 1, 1_000_000)?;
+        self.screening.check()?;
         bounded("retries.attempts", whole(retries.attempts.into()), 1, 100)?;
         bounded("retries.takeovers", whole(retries.takeovers), 1, 1_000)?;
         bounded("retries.backoff_cap_seconds", retries.backoff_cap_seconds.into(), 1, DAY)
@@ -291,6 +296,12 @@ mod tests {
             ("timing.sweep_seconds = 0", "timing.sweep_seconds"),
             ("retries.attempts = 0", "retries.attempts"),
             ("breaker.failures = 0", "breaker.failures"),
+            ("screening.screens = [\"http\", \"lists\", \"http\"]", "screening.screens"),
+            ("screening.screens = [\"lists\"]", "screening.lists.files"),
+            ("screening.lists.reload_seconds = 0", "screening.lists.reload_seconds"),
+            ("screening.http.base_url = \"ftp://example.com\"", "screening.http.base_url"),
+            ("screening.http.api_key_header = \"x y\"", "screening.http.api_key_header"),
+            ("screening.http.timeout_seconds = 0", "screening.http.timeout_seconds"),
         ] {
             let error = with(text).expect_err(text);
             assert!(error.to_string().starts_with(key), "{text}: {error}");

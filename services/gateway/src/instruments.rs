@@ -14,6 +14,9 @@ const IN_FLIGHT: &str = "imagioo_queue_in_flight";
 const AVAILABLE: &str = "imagioo_deployment_available_ratio";
 const CATALOGUE_IS_CURRENT: &str = "imagioo_catalogue_current_ratio";
 const LIMITED: &str = "imagioo_edge_limited_total";
+const SCREENED: &str = "imagioo_prompts_screened_total";
+const SCREEN_SECONDS: &str = "imagioo_prompt_screen_seconds";
+const LISTS: &str = "imagioo_screening_lists_reloaded_total";
 const ORPHANS: &str = "imagioo_orphans_removed_total";
 
 /// Registers every description with the process's recorder.
@@ -26,6 +29,9 @@ pub(crate) fn describe() {
     describe_gauge!(AVAILABLE, "1 when a deployment takes generations, 0 when it is paused or shut");
     describe_gauge!(CATALOGUE_IS_CURRENT, "1 when the catalogue's file is in force, 0 when an older one is");
     describe_counter!(LIMITED, Unit::Count, "calls refused because there were too many");
+    describe_counter!(SCREENED, Unit::Count, "decisions about prompts, by screen and outcome");
+    describe_histogram!(SCREEN_SECONDS, Unit::Seconds, "time of one decision about a prompt, by screen");
+    describe_counter!(LISTS, Unit::Count, "changes of the screening lists, by outcome");
     describe_counter!(ORPHANS, Unit::Count, "objects removed that no image names");
 }
 
@@ -56,6 +62,17 @@ pub(crate) fn catalogue_is_current(current: bool) {
 
 pub(crate) fn limited() {
     counter!(LIMITED).increment(1);
+}
+
+/// `outcome` is `allow`, `flag`, `deny` or `unavailable`.
+pub(crate) fn screened(screen: &'static str, outcome: &'static str, took: std::time::Duration) {
+    counter!(SCREENED, "screen" => screen, "outcome" => outcome).increment(1);
+    histogram!(SCREEN_SECONDS, "screen" => screen).record(took);
+}
+
+/// `outcome` is `taken` or `refused`.
+pub(crate) fn lists_reloaded(outcome: &'static str) {
+    counter!(LISTS, "outcome" => outcome).increment(1);
 }
 
 pub(crate) fn orphans_removed(objects: usize) {

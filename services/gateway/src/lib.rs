@@ -137,7 +137,7 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
     let app = App::new(AppParts {
         hot: hot::Hot::new(&pool, config.timing.lease(), offers, &shutdown),
         holds: holds::Holds::new(billing.clone()),
-        screen: screening::PromptScreen::Off,
+        screen: screening::PromptScreen::open(&config.screening, &parts.clock, &shutdown).await?,
         verifier: Verifier::new(config.uploads.max_pixels, config.uploads.decoders),
         depths: dispatch::depths::Depths::default(),
         health: dispatch::health::Health::default(),

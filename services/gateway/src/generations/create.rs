@@ -86,7 +86,7 @@ async fn accept(
         Some(parent) => Some(inputs::lineage(app, caller, parent).await?),
         None => None,
     };
-    let screened = app.screen.screen(wording);
+    let screened = app.screen.screen(id, wording).await?;
     let wanted = Wanted { request_id, body_hash: call.body_hash, generation: id, amount: priced.price };
     fail_point!("gateway.create.before_hold");
     let held = app.holds.hold(caller, wanted).await?;

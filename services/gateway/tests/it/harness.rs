@@ -1,6 +1,7 @@
 //! A running gateway with everything around it: a database of its own, a billing and an account service that are
 //! scripted, workers whose hands the test moves, and the laws that must hold when a test ends.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use imagioo_cache::Cache;
@@ -38,7 +39,7 @@ const CATALOGUE: &str = include_str!("harness/catalogue.toml");
 #[derive(Default)]
 pub struct Setup {
     /// TOML on top of the gateway's defaults.
-    pub config: &'static str,
+    pub config: Cow<'static, str>,
     /// The account service tells nothing about revocations until it is asked to.
     pub silent_account: bool,
     /// Where images are; in memory if it does not say.
@@ -70,8 +71,8 @@ impl App {
     }
 
     /// A gateway with these options on top of its defaults.
-    pub async fn with(config: &'static str) -> Self {
-        Self::set_up(Setup { config, ..Setup::default() }).await
+    pub async fn with(config: impl Into<Cow<'static, str>>) -> Self {
+        Self::set_up(Setup { config: config.into(), ..Setup::default() }).await
     }
 
     pub async fn set_up(setup: Setup) -> Self {
@@ -87,7 +88,7 @@ impl App {
         let billing = Billing::start(&folder, &clock, &account, &peers).await;
         let queue = Queue::in_process();
         billing.listen(&queue).await;
-        let mut config = configure(setup.config);
+        let mut config = configure(&setup.config);
         config.catalogue_file = catalogue(&folder, CATALOGUE);
         config.database = database.config("generation");
         config.identity = keys::config_in(folder.path(), ServiceName::Gateway);

@@ -19,5 +19,6 @@ mod reading;
 mod recovery;
 mod refusals;
 mod routing;
+mod screening;
 mod slots;
 mod storm;
