@@ -1,6 +1,7 @@
 //! One attempt: its provider calls, what they deliver, and how it ends.
 
 mod calls;
+mod keeping;
 mod recovery;
 
 use std::convert::Infallible;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use imagioo_proto::generation::v1 as generation;
 use imagioo_proto::jobs::v1::GenerationProgress;
+use imagioo_storage::ObjectKey;
 use time::OffsetDateTime;
 
 use crate::held::Holding;
@@ -28,6 +30,8 @@ pub(crate) struct Outcome {
     /// In order of their places.
     pub(crate) images: Vec<Delivered>,
     pub(crate) ending: Ending,
+    /// What was stored and must be deleted when this is the outcome.
+    pub(crate) withheld: Vec<ObjectKey>,
 }
 
 /// How an attempt ends.
@@ -39,6 +43,8 @@ pub(crate) enum Ending {
     Retry { cause: Reason, not_before: Option<OffsetDateTime>, charged: Charged },
     /// The content was refused.
     Refused(Refusal),
+    /// The content was made, and the output screen does not let it through.
+    Blocked(Refusal),
     /// The missing images will never come.
     Failed(Reason),
     /// Its owner cancelled it.
@@ -53,6 +59,7 @@ pub(crate) async fn attempt(worker: &Worker, job: &Job, holding: &Holding) -> Ou
         return Outcome {
             ending: end(worker, job, &images, missing.after(Some(CONFIGURATION_PAUSE))),
             images,
+            withheld: Vec::new(),
         };
     };
     let progress = Progress::default();
@@ -75,8 +82,8 @@ pub(crate) async fn attempt(worker: &Worker, job: &Job, holding: &Holding) -> Ou
             interruption
         }
     };
-    images.sort_by_key(|image: &Delivered| image.index);
-    Outcome { images, ending }
+    images.sort_by_key(|image: &Delivered| image.stored.index);
+    Outcome { images, ending, withheld: calls.withheld() }
 }
 
 /// What follows from a failed call. Only an attempt that delivered nothing may be repeated.
@@ -97,13 +104,15 @@ fn end(worker: &Worker, job: &Job, images: &[Delivered], error: CallError) -> En
         },
         Fate::Retry { .. } | Fate::Failed => Ending::Failed(error.reason),
         Fate::Refused(refusal) => Ending::Refused(refusal),
+        Fate::Blocked(refusal) => Ending::Blocked(refusal),
     }
 }
 
 /// Passes reports on, at most one per interval.
 async fn tell(worker: &Worker, job: &Job, progress: &Progress) -> Infallible {
     loop {
-        let report = progress.next().await;
+        let mut report = progress.next().await;
+        report.preview = report.preview.filter(|_| worker.results.allow_previews());
         worker.queue.hint(&hint(job, report)).await;
         tokio::time::sleep(INTERVAL).await;
     }

@@ -13,6 +13,7 @@ use crate::provider::account::{AccountConfig, AccountError};
 use crate::provider::openai;
 use crate::provider::sketch::SketchConfig;
 use crate::results::ResultsConfig;
+use crate::screening::ScreeningConfig;
 
 /// Everything the service is told. Field documentation: `deploy/config/worker.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,6 +35,8 @@ pub struct Config {
     pub providers: BTreeMap<String, ProviderConfig>,
     /// What results may be and cost.
     pub results: ResultsConfig,
+    /// Who decides about finished images.
+    pub screening: ScreeningConfig,
 }
 
 /// Addresses of the services this one calls.
@@ -93,6 +96,9 @@ pub enum Mistake {
     /// A number that is out of bounds.
     #[error("{0} must be above zero")]
     Zero(&'static str),
+    /// An address that no API can have.
+    #[error("screening.moderations.base_url must begin with http:// or https://")]
+    Screen,
     /// An account that cannot be opened.
     #[error("providers.{provider}: {source}")]
     Account {
@@ -147,7 +153,11 @@ impl Config {
             ("results.max_pixels", results.max_pixels),
             ("results.decoders", results.decoders as u64),
         ];
-        mistakes.extend(positive.iter().filter(|(_, value)| *value == 0).map(|(key, _)| Mistake::Zero(key)));
+        let positive = positive.into_iter().chain(self.screening.positive());
+        mistakes.extend(positive.filter(|(_, value)| *value == 0).map(|(key, _)| Mistake::Zero(key)));
+        if !self.screening.has_address() {
+            mistakes.push(Mistake::Screen);
+        }
         mistakes
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! # Code map
 //! `consumer` turns hints into leases, `run` is the life of a job, `attempt` its provider calls and their recovery,
-//! `results` receives, verifies and stores, `manifest` states the outcome. [`provider`] is the port to models, with
+//! `results` receives, verifies and stores, `screening` decides what may be seen, `manifest` states the outcome. [`provider`] is the port to models, with
 //! one file per provider.
 
 mod attempt;
@@ -25,6 +25,7 @@ pub mod reason;
 mod registry;
 mod results;
 mod run;
+mod screening;
 mod worker;
 
 use std::sync::Arc;
@@ -42,6 +43,7 @@ use uuid::Uuid;
 pub use config::{Config, DeploymentConfig, Misconfigured, Mistake, PeersConfig, ProviderConfig};
 pub use registry::Registry;
 pub use results::ResultsConfig;
+pub use screening::ScreeningConfig;
 
 use leases::{GrpcLeases, Leases};
 use worker::Worker;
@@ -113,10 +115,11 @@ pub async fn serve_with(
 ) -> anyhow::Result<()> {
     instruments::describe();
     let ready = parts.readiness.gate("worker");
+    let screen = screening::OutputScreen::open(&config.screening, &parts.clock)?;
     let worker = Arc::new(Worker {
         id: format!("worker-{}", Uuid::now_v7().simple()),
         leases: ports.leases,
-        results: results::Results::new(parts.storage.clone(), &config.results),
+        results: results::Results::new(parts.storage.clone(), &config.results, screen),
         queue: parts.queue,
         storage: parts.storage,
         clock: parts.clock,

@@ -13,6 +13,7 @@ use crate::job::Job;
 use crate::provider::{Charged, Refusal};
 use crate::reason::Reason;
 use crate::results::Delivered;
+use crate::screening::SCREEN;
 use crate::worker::Worker;
 
 /// Whether this attempt has a manifest. Asks until the store answers.
@@ -27,19 +28,19 @@ pub(crate) async fn exists(worker: &Worker, job: &Job) -> bool {
     }
 }
 
-/// Stores the outcome, unless the attempt has one already; either way there is one when this returns. Tries until the
-/// store takes it: without a manifest the outcome is nobody's.
-pub(crate) async fn settle(worker: &Worker, job: &Job, outcome: &Outcome) {
+/// Stores the outcome, unless the attempt has one already; either way there is one when this returns, and the answer says
+/// whether it is this one. Tries until the store takes it: without a manifest the outcome is nobody's.
+pub(crate) async fn settle(worker: &Worker, job: &Job, outcome: &Outcome) -> bool {
     let manifest = Bytes::from(encode(worker, job, outcome).encode_to_vec());
     let mut backoff = Backoff::endless();
     loop {
         match worker.storage.create(&job.manifest_key(), manifest.clone()).await {
-            Ok(()) => return,
+            Ok(()) => return true,
             Err(StorageError::AlreadyExists { .. }) => match worker.storage.read(&job.manifest_key()).await {
                 Ok(Some(found)) => {
                     let mine = found == manifest;
                     tracing::info!(generation = %job.lease.generation, mine, "manifest stands already");
-                    return;
+                    return mine;
                 }
                 Ok(None) => {}
                 Err(error) => warn(job, &error, "manifest not read back"),
@@ -67,16 +68,18 @@ fn encode(worker: &Worker, job: &Job, outcome: &Outcome) -> proto::Manifest {
 }
 
 fn stored(delivered: &Delivered) -> proto::StoredImage {
+    let Delivered { stored, screening } = delivered;
     let number = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
     proto::StoredImage {
-        object_key: delivered.key.to_string(),
-        index: number(delivered.index),
-        format: generation::ImageFormat::from(delivered.image.format).into(),
-        width: number(delivered.image.width),
-        height: number(delivered.image.height),
-        size_bytes: i64::try_from(delivered.size).unwrap_or(i64::MAX),
-        sha256: Bytes::copy_from_slice(&delivered.image.sha256),
-        seed: delivered.seed,
+        object_key: stored.key.to_string(),
+        index: number(stored.index),
+        format: generation::ImageFormat::from(stored.image.format).into(),
+        width: number(stored.image.width),
+        height: number(stored.image.height),
+        size_bytes: i64::try_from(stored.size).unwrap_or(i64::MAX),
+        sha256: Bytes::copy_from_slice(&stored.image.sha256),
+        seed: stored.seed,
+        screening: screening.clone(),
     }
 }
 
@@ -85,13 +88,8 @@ fn ending(ending: &Ending, provider: &str) -> manifest::Ending {
         Ending::Complete => manifest::Ending::Complete(proto::Complete {}),
         Ending::Cancelled => manifest::Ending::Cancelled(proto::Cancelled {}),
         Ending::Failed(reason) => manifest::Ending::Failed(failure(*reason)),
-        Ending::Refused(Refusal { output, categories }) => {
-            manifest::Ending::Refused(generation::ContentPolicy {
-                stage: if *output { "output" } else { "input" }.to_owned(),
-                categories: categories.clone(),
-                provider: provider.to_owned(),
-            })
-        }
+        Ending::Refused(refusal) => manifest::Ending::Refused(refused(refusal, provider)),
+        Ending::Blocked(refusal) => manifest::Ending::Refused(refused(refusal, SCREEN)),
         Ending::Retry { cause, not_before, charged } => manifest::Ending::Retry(proto::Retry {
             cause: Some(failure(*cause)),
             not_before: not_before.map(timestamp),
@@ -101,6 +99,14 @@ fn ending(ending: &Ending, provider: &str) -> manifest::Ending {
             }
             .into(),
         }),
+    }
+}
+
+fn refused(refusal: &Refusal, by: &str) -> generation::ContentPolicy {
+    generation::ContentPolicy {
+        stage: if refusal.output { "output" } else { "input" }.to_owned(),
+        categories: refusal.categories.clone(),
+        provider: by.to_owned(),
     }
 }
 

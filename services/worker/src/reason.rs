@@ -61,6 +61,8 @@ reasons! {
     ProviderOutcomeUnknown => "PROVIDER_OUTCOME_UNKNOWN", "the outcome of the provider call is unknown";
     /// The provider points to a host that is not on the list.
     ResultHostNotAllowed => "RESULT_HOST_NOT_ALLOWED", "the provider pointed to a place that is not allowed";
+    /// Nobody can say whether the image may be shown.
+    ScreeningUnavailable => "SCREENING_UNAVAILABLE", "the image could not be checked in time and was not delivered";
     /// The object store does not take the image.
     StorageUnavailable => "STORAGE_UNAVAILABLE", "the image could not be stored";
     /// The gateway does not answer, so that a paid call cannot be noted.

@@ -1,4 +1,4 @@
-//! Results: received under limits, stored, verified. Only what passed all three is a delivered image.
+//! Results: received under limits, stored, verified, screened. Only what passed all four is a delivered image.
 
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use tokio::time::timeout;
 
 use crate::backoff::Backoff;
 use crate::instruments;
-use crate::provider::{CallError, Charged, ProviderImage};
+use crate::provider::{CallError, Charged, Fate, ProviderImage};
 use crate::reason::Reason;
+use crate::screening::OutputScreen;
 
 /// What a result may be and cost.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,9 +33,9 @@ pub struct ResultsConfig {
     pub decoders: usize,
 }
 
-/// A delivered image.
+/// An image that is stored and verified, and not yet screened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Delivered {
+pub(crate) struct Stored {
     pub(crate) key: ObjectKey,
     /// Its place within the generation.
     pub(crate) index: u32,
@@ -44,10 +45,30 @@ pub(crate) struct Delivered {
     pub(crate) seed: Option<i64>,
 }
 
+/// A delivered image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    pub(crate) stored: Stored,
+    /// The decision that lets it through.
+    pub(crate) screening: String,
+}
+
+/// What became of a stored image.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    Delivered(Delivered),
+    /// Nobody may see it. It stays until the outcome is settled, so that a takeover does not take it for missing.
+    Withheld {
+        key: ObjectKey,
+        why: CallError,
+    },
+}
+
 /// Where results go.
 pub(crate) struct Results {
     storage: Storage,
     verifier: Verifier,
+    screen: OutputScreen,
     image_bytes: u64,
     patience: Duration,
 }
@@ -68,10 +89,15 @@ enum Mishap {
 }
 
 impl Results {
-    pub(crate) fn new(storage: Storage, config: &ResultsConfig) -> Self {
+    pub(crate) fn new(storage: Storage, config: &ResultsConfig, screen: OutputScreen) -> Self {
         let verifier = Verifier::new(config.max_pixels, config.decoders);
         let patience = Duration::from_secs(config.image_seconds);
-        Self { storage, verifier, image_bytes: config.image_bytes, patience }
+        Self { storage, verifier, screen, image_bytes: config.image_bytes, patience }
+    }
+
+    /// Whether anything may be shown before it is a delivered image.
+    pub(crate) fn allow_previews(&self) -> bool {
+        self.screen.without_looking().is_some()
     }
 
     /// Receives an image, then stores and verifies it side by side. What fails verification is deleted again.
@@ -82,7 +108,7 @@ impl Results {
         &self,
         (key, index): (ObjectKey, u32),
         image: ProviderImage,
-    ) -> Result<Delivered, CallError> {
+    ) -> Result<Stored, CallError> {
         let received = timeout(self.patience, receive(image.body, self.image_bytes)).await;
         let file = received.map_err(|_| lost(Reason::ProviderTimeout, Mishap::TooSlow))??;
         if Format::of(&file).is_none() {
@@ -99,26 +125,54 @@ impl Results {
         };
         stored.map_err(|_| lost(Reason::StorageUnavailable, Mishap::StoreTooSlow))??;
         instruments::image_kept(file.len());
-        Ok(Delivered { key, index, image: verified, size: file.len() as u64, seed: image.seed })
+        Ok(Stored { key, index, image: verified, size: file.len() as u64, seed: image.seed })
     }
 
-    /// An image that an earlier epoch stored, verified again; none if it is missing or no good.
+    /// Has a stored image screened; its file is fetched where it is not at hand and somebody wants to see it.
+    pub(crate) async fn screen(&self, stored: Stored, file: Option<Bytes>) -> Kept {
+        let allowed = match self.screen.without_looking() {
+            Some(screening) => Ok(screening),
+            None => self.look_at(&stored, file).await,
+        };
+        match allowed {
+            Ok(screening) => Kept::Delivered(Delivered { stored, screening }),
+            Err(why) => Kept::Withheld { key: stored.key, why },
+        }
+    }
+
+    async fn look_at(&self, stored: &Stored, file: Option<Bytes>) -> Result<String, CallError> {
+        let file = match file {
+            Some(file) => Some(file),
+            // The call is not made again for this.
+            None => {
+                self.read(&stored.key).await.map_err(|error| CallError { fate: Fate::Failed, ..error })?
+            }
+        };
+        let vanished = || CallError::failed(Reason::StorageUnavailable).because(Mishap::Vanished);
+        self.screen.allow(&file.ok_or_else(vanished)?, &stored.image).await
+    }
+
+    /// An image that an earlier epoch stored, verified and screened again; none if it is missing or no good.
     ///
     /// # Errors
     /// [`CallError`] when the store does not answer.
-    pub(crate) async fn find(&self, key: ObjectKey, index: u32) -> Result<Option<Delivered>, CallError> {
+    pub(crate) async fn find(&self, key: ObjectKey, index: u32) -> Result<Option<Kept>, CallError> {
+        let Some(file) = self.read(&key).await? else { return Ok(None) };
+        let size = file.len() as u64;
+        let Ok(image) = self.verifier.verify(file.clone()).await else { return Ok(None) };
+        let stored = Stored { key, index, image, size, seed: None };
+        Ok(Some(self.screen(stored, Some(file)).await))
+    }
+
+    async fn read(&self, key: &ObjectKey) -> Result<Option<Bytes>, CallError> {
         let mut backoff = Backoff::short();
-        let file = loop {
-            match self.storage.read(&key).await {
-                Ok(found) => break found,
+        loop {
+            match self.storage.read(key).await {
+                Ok(found) => return Ok(found),
                 Err(error) if !backoff.wait().await => return Err(lost(Reason::StorageUnavailable, error)),
                 Err(_) => {}
             }
-        };
-        let Some(file) = file else { return Ok(None) };
-        let size = file.len() as u64;
-        let verified = self.verifier.verify(file).await.ok();
-        Ok(verified.map(|image| Delivered { key, index, image, size, seed: None }))
+        }
     }
 
     async fn store(&self, key: &ObjectKey, file: &Bytes) -> Result<(), CallError> {
@@ -157,9 +211,9 @@ impl Results {
     }
 
     /// Best effort: the collector removes what no image row names.
-    async fn discard(&self, key: &ObjectKey) {
+    pub(crate) async fn discard(&self, key: &ObjectKey) {
         if let Err(error) = self.storage.delete(key).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "unusable image not deleted");
+            tracing::warn!(error = &error as &dyn std::error::Error, "image not deleted");
         }
     }
 }

@@ -47,7 +47,11 @@ async fn conclude(worker: &Worker, job: &Job, holding: &Holding) -> bool {
             "job ended"
         );
         fail_point!("worker.manifest.before");
-        manifest::settle(worker, job, &outcome).await;
+        if manifest::settle(worker, job, &outcome).await {
+            for key in &outcome.withheld {
+                worker.results.discard(key).await;
+            }
+        }
         fail_point!("worker.manifest.after");
     }
     announce(worker, job).await

@@ -144,7 +144,9 @@ fn report(ending: Option<manifest::Ending>) -> Report {
         Some(manifest::Ending::Failed(cause)) => Report::Failed(failure(cause)),
         Some(manifest::Ending::Refused(policy)) => Report::Failed(Failure {
             reason: "CONTENT_POLICY".to_owned(),
-            message: "the provider refused the content; nothing was charged for it".to_owned(),
+            message:
+                "the content was refused and nothing was charged for it: change the prompt and create again"
+                    .to_owned(),
             content_policy: Some(content_policy(policy)),
         }),
         Some(manifest::Ending::Retry(retry)) => Report::Retry {

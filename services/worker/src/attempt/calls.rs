@@ -4,20 +4,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fail::fail_point;
 use imagioo_picture::Settings;
+use imagioo_storage::ObjectKey;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument as _;
 
+use super::keeping::graver;
 use crate::backoff::Backoff;
 use crate::held::Holding;
 use crate::inputs::Inputs;
 use crate::instruments;
 use crate::job::Job;
 use crate::leases::LeaseError;
-use crate::progress::{Progress, Stage};
-use crate::provider::{
-    CANCEL_TIMEOUT, Call, CallError, Charged, Images, Provider, ProviderImage, Submission, TaskId,
-};
+use crate::progress::Progress;
+use crate::provider::{CANCEL_TIMEOUT, Call, CallError, Charged, Fate, Images, Provider, Submission, TaskId};
 use crate::reason::Reason;
 use crate::results::Delivered;
 use crate::worker::Worker;
@@ -28,9 +28,11 @@ pub(super) struct Calls<'a> {
     pub(super) job: &'a Job,
     pub(super) provider: &'a dyn Provider,
     holding: &'a Holding,
-    progress: &'a Progress,
+    pub(super) progress: &'a Progress,
     /// The call that the provider works on.
     accepted: Mutex<Option<TaskId>>,
+    /// What nobody may see.
+    pub(super) withheld: Mutex<Vec<ObjectKey>>,
     /// The pictures to start from, fetched for the first call that is made.
     inputs: OnceCell<Inputs>,
 }
@@ -53,25 +55,32 @@ impl<'a> Calls<'a> {
         holding: &'a Holding,
         (provider, progress): (&'a dyn Provider, &'a Progress),
     ) -> Self {
-        Self { worker, job, provider, holding, progress, accepted: Mutex::new(None), inputs: OnceCell::new() }
+        let (accepted, withheld) = (Mutex::new(None), Mutex::default());
+        Self { worker, job, provider, holding, progress, accepted, withheld, inputs: OnceCell::new() }
     }
 
     /// Makes every call. Images go to `images` as they are delivered, also before a failure.
     ///
     /// # Errors
-    /// The first failure; later calls are not made.
+    /// The first failure; later calls are not made. A blocked image alone keeps none from being made.
     pub(super) async fn make(&self, images: &mut Vec<Delivered>) -> Result<(), CallError> {
         let can = self.provider.capabilities();
         if !can.operations.contains(&self.job.operation) {
             return Err(CallError::failed(Reason::SettingUnsupported));
         }
         let per_call = can.images_per_call.max(1);
+        let mut gravest = None;
         for number in 0..self.job.count.div_ceil(per_call) {
             let first = number * per_call;
             let call = self.call(number, first, per_call.min(self.job.count - first));
-            self.make_one(number, &call, images).await?;
+            let failure = self.make_one(number, &call, images).await.err();
+            let goes_on = failure.as_ref().is_none_or(|error| matches!(error.fate, Fate::Blocked(_)));
+            gravest = graver(gravest, failure);
+            if !goes_on {
+                break;
+            }
         }
-        Ok(())
+        gravest.map_or(Ok(()), Err)
     }
 
     /// Asks the provider to stop what it works on, if anything.
@@ -173,37 +182,6 @@ impl<'a> Calls<'a> {
         Ok(submission)
     }
 
-    /// Keeps what a call delivers. A bad image does not spoil its neighbours; what is too many is left.
-    async fn keep(
-        &self,
-        call: &Call,
-        mut results: Images,
-        (until, images): (Instant, &mut Vec<Delivered>),
-    ) -> Result<(), CallError> {
-        use futures::StreamExt as _;
-
-        let mut failure = None;
-        for place in call.first..call.first + call.count {
-            let kept = match timeout_at(until, results.next()).await {
-                Ok(Some(Ok(image))) => self.keep_one(place, image).await,
-                Ok(Some(Err(error))) => Err(error),
-                Ok(None) => Err(CallError::retry(Reason::ProviderFewerImages, Charged::Unknown)),
-                Err(_) => Err(timed_out()),
-            };
-            match kept {
-                Ok(image) => images.push(image),
-                Err(error) => drop(failure.get_or_insert(error)),
-            }
-        }
-        failure.map_or(Ok(()), Err)
-    }
-
-    async fn keep_one(&self, place: u32, image: ProviderImage) -> Result<Delivered, CallError> {
-        self.progress.report(Stage::Storing, 100 * place / self.job.count);
-        let key = self.job.image_key(self.job.lease.epoch, place);
-        self.worker.results.keep((key, place), image).await
-    }
-
     /// Notes that a paid call is about to be made; this is also the last look at the fence.
     async fn note_intent(&self, number: u32) -> Result<(), CallError> {
         if !self.provider.capabilities().paid {
@@ -247,6 +225,6 @@ impl<'a> Calls<'a> {
     }
 }
 
-fn timed_out() -> CallError {
+pub(super) fn timed_out() -> CallError {
     CallError::retry(Reason::ProviderTimeout, Charged::Unknown)
 }

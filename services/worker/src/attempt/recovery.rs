@@ -1,11 +1,12 @@
 //! Recovery of a call that an earlier epoch meant to make and of which nothing else is known.
 
 use super::calls::{Calls, Step};
+use super::keeping::graver;
 use crate::backoff::Backoff;
 use crate::job::UnknownOutcome;
 use crate::provider::{Call, CallError};
 use crate::reason::Reason;
-use crate::results::Delivered;
+use crate::results::{Delivered, Kept};
 
 impl Calls<'_> {
     /// What is left to do: in this order, keep what was stored, look the call up, repeat it where that is the same
@@ -16,10 +17,13 @@ impl Calls<'_> {
     pub(super) async fn recover(&self, call: &Call, images: &mut Vec<Delivered>) -> Result<Step, CallError> {
         let kept = self.stored_before(call).await?;
         if !kept.is_empty() {
-            let complete = kept.len() == call.count as usize;
-            images.extend(kept);
             // The call was answered, and the rest of its answer died with the worker.
-            return if complete { Ok(Step::Kept) } else { Err(unknown()) };
+            let mut failure = (kept.len() < call.count as usize).then(unknown);
+            for kept in kept {
+                let error = self.take(kept, images);
+                failure = graver(failure, error);
+            }
+            return failure.map_or(Ok(Step::Kept), Err);
         }
         let can = self.provider.capabilities();
         if can.look_up
@@ -34,8 +38,9 @@ impl Calls<'_> {
         }
     }
 
-    /// Images of this call that earlier epochs stored, the latest epoch's first choice.
-    async fn stored_before(&self, call: &Call) -> Result<Vec<Delivered>, CallError> {
+    /// Images of this call that earlier epochs stored, the latest epoch's first choice; screened again, because nobody
+    /// knows how far they came.
+    async fn stored_before(&self, call: &Call) -> Result<Vec<Kept>, CallError> {
         let mut kept = Vec::new();
         for place in call.first..call.first + call.count {
             for epoch in (1..self.job.lease.epoch).rev() {

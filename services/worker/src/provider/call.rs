@@ -11,6 +11,22 @@ use serde_json::{Map, Value};
 pub type Options = Map<String, Value>;
 
 /// One call. A generation of several images may need several.
+///
+/// Screened words make a call, and words that nobody screened make none (s85):
+///
+/// ```
+/// use imagioo_worker::provider::Call;
+/// fn with_a_decision(call: Call, words: imagioo_types::Screened) -> Call {
+///     Call { prompt: words, ..call }
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// use imagioo_worker::provider::Call;
+/// fn without_a_decision(call: Call, words: imagioo_types::Wording) -> Call {
+///     Call { prompt: words, ..call }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Call {
     /// Names the call for ever: the same in every epoch of an attempt.

@@ -29,6 +29,8 @@ pub enum Fate {
     },
     /// The content was refused; never again, and nowhere else.
     Refused(Refusal),
+    /// The provider made the image, and the output screen does not let it through; other images may pass.
+    Blocked(Refusal),
     /// Trying again would end the same way.
     Failed,
 }
@@ -68,6 +70,28 @@ impl CallError {
     #[must_use]
     pub fn refused(refusal: Refusal) -> Self {
         Self { fate: Fate::Refused(refusal), reason: Reason::ContentPolicy, source: None }
+    }
+
+    /// An image that the output screen blocks.
+    #[must_use]
+    pub fn blocked(categories: Vec<String>) -> Self {
+        let refusal = Refusal { output: true, categories };
+        Self { fate: Fate::Blocked(refusal), reason: Reason::ContentPolicy, source: None }
+    }
+
+    /// The graver of two failures: the earlier one, unless only the later one forbids to try again. A refusal is graver
+    /// than anything else.
+    #[must_use]
+    pub fn or_graver(self, later: Self) -> Self {
+        if later.gravity() > self.gravity() { later } else { self }
+    }
+
+    const fn gravity(&self) -> u8 {
+        match self.fate {
+            Fate::Retry { .. } => 0,
+            Fate::Failed => 1,
+            Fate::Refused(_) | Fate::Blocked(_) => 2,
+        }
     }
 
     /// Not before so much time; no effect on what may not be tried again.

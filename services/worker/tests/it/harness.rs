@@ -78,8 +78,12 @@ impl World {
 
     /// Starts a worker with one provider, called `fake`.
     pub fn start_worker(&self, provider: impl Provider) -> Running {
-        let config = config(toml::Table::new());
-        self.start_with(config, Registry::default().with("fake", Arc::new(provider)))
+        self.start_worker_with(provider, toml::Table::new())
+    }
+
+    /// The same on top of other options.
+    pub fn start_worker_with(&self, provider: impl Provider, overrides: toml::Table) -> Running {
+        self.start_with(config(overrides), Registry::default().with("fake", Arc::new(provider)))
     }
 
     /// Starts a worker with the providers of its configuration.

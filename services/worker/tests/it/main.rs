@@ -9,3 +9,4 @@ mod jobs;
 mod pictures;
 mod providers;
 mod recovery;
+mod screening;
