@@ -64,6 +64,11 @@ async fn no_secret_and_nothing_a_person_wrote_is_in_a_log_a_span_a_metric_or_a_d
     let mut overrides = collector.overrides("info,imagioo=debug");
     let path = toml::Value::String(catalogue.path().display().to_string());
     overrides.push(("gateway", [("catalogue_file".to_owned(), path)].into_iter().collect()));
+    let lists = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(lists.path(), "[[lists]]\ncategory = \"manners\"\nterms = [\"unspeakable\"]\n")
+        .expect("written");
+    let screening = format!("screening = {{ screens = [\"lists\"], lists.files = [{:?}] }}", lists.path());
+    overrides.push(("gateway", screening.parse().expect("TOML")));
     overrides.push(("worker", provider::worker(&provider.address, &canaries.hatch("provider key"))));
     let house = House::with(1, 1, overrides).await;
     let user = house.user().await;
@@ -177,6 +182,7 @@ async fn generate(user: &User, canaries: &mut Canaries) {
         wanted(&unknown, prompt(canaries.hatch("prompt for an unknown model"))),
         wanted("sketch", oversized),
         wanted("sketch", prompt(format!("\0{}", canaries.hatch("prompt with a zero byte")))),
+        wanted("sketch", prompt(format!("unspeakable {}", canaries.hatch("blocked prompt")))),
         CreateGenerationRequest { max_credits: Some(0), ..wanted("sketch", limited) },
         CreateGenerationRequest { settings: Some(settings), ..wanted("sketch", "a fox".to_owned()) },
         CreateGenerationRequest {
@@ -231,9 +237,13 @@ fn look_through_logs(folder: &Folder, canaries: &Canaries) {
             said.push(record["message"].as_str().unwrap_or_default().to_owned());
         }
     }
-    for expected in
-        ["account created", "provider call failed", "message cannot be read", "message dead-lettered"]
-    {
+    for expected in [
+        "account created",
+        "prompt blocked",
+        "provider call failed",
+        "message cannot be read",
+        "message dead-lettered",
+    ] {
         assert!(said.iter().any(|message| message == expected), "nobody says `{expected}`: {said:?}");
     }
 }
