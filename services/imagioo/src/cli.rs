@@ -5,8 +5,8 @@ use secrecy::SecretString;
 
 use crate::address::Address;
 use crate::commands::{
-    admin, balance, cancel, doctor, download, generate, keys, list, login, logout, models, show, signup,
-    whoami,
+    admin, balance, cancel, doctor, download, generate, keys, list, login, logout, models, providers, show,
+    signup, whoami,
 };
 use crate::{exit, serve};
 
@@ -79,6 +79,8 @@ pub(crate) enum ClientCommand {
     Models(models::Args),
     /// Manage API keys
     Keys(keys::Args),
+    /// Manage a server's accounts at model providers, on its own machine
+    Providers(providers::Args),
     /// Look after a server, with the operator's key
     Admin(admin::Args),
     /// Find out what is wrong and what to do
@@ -101,6 +103,7 @@ impl ClientCommand {
             Self::Balance(_) => "balance",
             Self::Models(_) => "models",
             Self::Keys(_) => "keys",
+            Self::Providers(_) => "providers",
             Self::Admin(_) => "admin",
             Self::Doctor(_) => "doctor",
         }

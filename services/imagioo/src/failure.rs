@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use imagioo_proto::generation::v1 as wire;
 use imagioo_rpc::{Code, ConnectError, KeyError, RpcError};
+use imagioo_worker::provider::CallError;
 use tonic::Status;
 
 use crate::address::Address;
@@ -85,6 +86,13 @@ pub(crate) enum Failure {
     /// The answer cannot be printed.
     #[error("cannot write the answer: {0}")]
     Output(#[source] io::Error),
+    /// A provider does not accept an account, or is not there.
+    #[error("{name}: {error}")]
+    Provider {
+        name: String,
+        #[source]
+        error: Box<CallError>,
+    },
     /// A task of this process ended early.
     #[error("a part of this program failed")]
     Broken,
@@ -158,6 +166,9 @@ impl Failure {
                 return Some(format!("nothing was cancelled; {}", resume(name)));
             }
             Self::Unanswered { request_id, cause } => return Some(unanswered(request_id, cause)),
+            Self::Provider { .. } => {
+                "nothing was kept; check the key and the address, or skip the proof with `--no-check`"
+            }
             Self::Damaged(_) => "download it again",
             Self::Keys(_) => "name the server's folder with `--data` or the keys' with `--keys-dir`",
             _ => "",

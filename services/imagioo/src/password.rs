@@ -32,6 +32,14 @@ pub(crate) fn ask_new() -> Result<SecretString, Failure> {
     Ok(first)
 }
 
+/// Asks for the key of an account.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) fn ask_key(account: &str) -> Result<SecretString, Failure> {
+    prompt(&format!("Key of {account}: "))
+}
+
 /// Reads a secret from standard input, without its final line break.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use imagioo_storage::Storage;
 use imagioo_types::SystemClock;
 use serde::Deserialize;
 
-mod data;
+pub(crate) mod data;
 mod database;
 mod demo;
 mod services;
