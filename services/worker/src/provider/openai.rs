@@ -7,17 +7,18 @@
 mod answer;
 mod complaint;
 mod request;
+mod stream;
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use futures::stream;
+use futures::stream::iter;
 use imagioo_picture::Operation;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::Deserialize;
 
 use super::account::complaint::request_id;
 use super::account::{Account, Answer, Kind};
-use super::{Call, CallError, Capabilities, Charged, Images, Provider, ProviderImage, Submission};
+use super::{Call, CallError, Capabilities, Charged, Provider, ProviderImage, Submission};
 use crate::progress::{Progress, Stage};
 use crate::reason::Reason;
 use answer::Found;
@@ -35,13 +36,20 @@ pub struct Dialect {
     pub parameters: Vec<Parameter>,
     /// Whether to ask for base64 answers by `response_format`, which GPT image models refuse and others need.
     pub send_response_format: bool,
-    /// Most images in one call; 1 when `n` is not among the parameters.
+    /// Most images in one call; 1 when `n` is not among the parameters, and in streams.
     pub images_per_call: u32,
+    /// Drafts that are asked for while an image is made, 0 to 3; the answer is a stream of events then.
+    pub partial_images: u32,
 }
 
 impl Default for Dialect {
     fn default() -> Self {
-        Self { parameters: Parameter::usual(), send_response_format: false, images_per_call: 10 }
+        Self {
+            parameters: Parameter::usual(),
+            send_response_format: false,
+            images_per_call: 10,
+            partial_images: 0,
+        }
     }
 }
 
@@ -99,7 +107,7 @@ impl OpenAi {
 #[async_trait]
 impl Provider for OpenAi {
     fn capabilities(&self) -> Capabilities {
-        let several = self.dialect.parameters.contains(&Parameter::N);
+        let several = self.dialect.parameters.contains(&Parameter::N) && self.dialect.partial_images == 0;
         Capabilities {
             operations: &OPERATIONS,
             images_per_call: if several { self.dialect.images_per_call.max(1) } else { 1 },
@@ -117,6 +125,11 @@ impl Provider for OpenAi {
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
         progress.report(Stage::Generating, 0);
         let response = self.post(call).await?;
+        if stream::is_one(&response) {
+            let file = stream::image(&self.account, call, progress, response).await?;
+            let image = Ok(ProviderImage::from_bytes(file, None));
+            return Ok(Submission::Finished(iter([image]).boxed()));
+        }
         tracing::debug!(request = request_id(response.headers(), "x-request-id"), "provider answers");
         let Answer { status, headers, body } = self.account.read_images(response, call.count).await?;
         let parsing = tokio::task::spawn_blocking(move || (answer::parse(&body), body));
@@ -130,6 +143,6 @@ impl Provider for OpenAi {
         };
         let wanted = usize::try_from(call.count).unwrap_or(usize::MAX);
         let images: Vec<_> = found.into_iter().take(wanted).map(|found| self.image(found)).collect();
-        Ok(Submission::Finished(Images::from(stream::iter(images).boxed())))
+        Ok(Submission::Finished(iter(images).boxed()))
     }
 }

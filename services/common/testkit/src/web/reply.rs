@@ -32,6 +32,15 @@ pub enum Reply {
         /// The time between two bytes.
         pause: Duration,
     },
+    /// An answer without a length that comes in pieces.
+    Pieces {
+        /// Its type.
+        content_type: &'static str,
+        /// What is sent.
+        pieces: Vec<Vec<u8>>,
+        /// The time after each piece.
+        pause: Duration,
+    },
     /// An answer without an end or a length, which begins as given.
     Endless(&'static str),
     /// The request is read, then the connection is reset.
@@ -114,6 +123,16 @@ impl Reply {
                     tokio::time::sleep(pause).await;
                 }
                 Ok(())
+            }
+            Self::Pieces { content_type, pieces, pause } => {
+                let head =
+                    format!("HTTP/1.1 200 x\r\ncontent-type: {content_type}\r\nconnection: close\r\n\r\n");
+                stream.write_all(head.as_bytes()).await?;
+                for piece in pieces {
+                    stream.write_all(&piece).await?;
+                    tokio::time::sleep(pause).await;
+                }
+                stream.shutdown().await
             }
             Self::Endless(beginning) => {
                 let head = format!("HTTP/1.1 200 x\r\nconnection: close\r\n\r\n{beginning}");

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use imagioo_picture::Operation;
 
 use super::Dialect;
+use super::stream::MOST_DRAFTS;
 use crate::provider::{Call, CallError, Picture, pixels};
 use crate::reason::Reason;
 
@@ -119,6 +120,10 @@ fn fields(dialect: &Dialect, call: &Call) -> Map<String, Value> {
         if let Some(value) = value.filter(|_| dialect.parameters.contains(&parameter)) {
             fields.insert(name.to_owned(), value);
         }
+    }
+    if dialect.partial_images > 0 {
+        fields.insert("stream".to_owned(), true.into());
+        fields.insert("partial_images".to_owned(), dialect.partial_images.min(MOST_DRAFTS).into());
     }
     if dialect.send_response_format {
         fields.insert("response_format".to_owned(), "b64_json".into());

@@ -236,3 +236,94 @@ const REFUSALS: [(&str, u16, &str, &str); 7] = [
     ("under 403", 403, r#"{"error":{"code":"moderation_blocked","message":"m"}}"#, "input:"),
     ("under 200", 200, r#"{"created":1,"error":{"code":"moderation_blocked","message":"m"}}"#, "input:"),
 ];
+
+mod streamed {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    fn event(kind: &str, file: &[u8]) -> String {
+        let data =
+            serde_json::json!({ "type": kind, "b64_json": STANDARD.encode(file), "partial_image_index": 0 });
+        format!("event: {kind}\ndata: {data}\n\n")
+    }
+
+    fn events(text: &str) -> Reply {
+        Reply::typed(200, "text/event-stream; charset=utf-8", text.as_bytes())
+    }
+
+    fn streaming() -> toml::Table {
+        toml::toml! { account = { dialect = { partial_images = 2 } } }
+    }
+
+    async fn after_events(text: &str) -> String {
+        let server = FakeOpenAi::start([events(text)]).await;
+        let ended = ending(&attempt(&job_at("openai", 1), &server, streaming()).await);
+        assert_eq!(server.paid(), 1);
+        ended
+    }
+
+    #[tokio::test]
+    async fn drafts_are_shown_and_the_last_event_is_the_image() {
+        let pieces = vec![
+            event("image_generation.partial_image", &picture(3)).into_bytes(),
+            b": a comment\n\n".to_vec(),
+            event("image_generation.completed", &picture(1)).into_bytes(),
+        ];
+        let pause = std::time::Duration::from_millis(200);
+        let server =
+            FakeOpenAi::start([Reply::Pieces { content_type: "text/event-stream", pieces, pause }]).await;
+        let mut world = World::new().await;
+        let mut overrides = toml::toml! {
+            providers = { openai = { kind = "openai", api_key = "test-key", dialect = { partial_images = 2 } } }
+        };
+        overrides["providers"]["openai"]
+            .as_table_mut()
+            .expect("a table")
+            .insert("base_url".to_owned(), server.base_url().into());
+        let worker = world.start_configured(overrides);
+        let mut hints = world.progress().await;
+        world.submit(&job_at("openai", 1)).await;
+        let draft = loop {
+            if let Some(preview) = crate::harness::next(&mut hints).await.preview {
+                break preview.data;
+            }
+        };
+        assert!(draft == picture(3), "another picture");
+        let manifest = world.outcome().await.manifest;
+        assert_eq!(ending(&manifest), "complete");
+        assert_eq!(manifest.images[0].size_bytes, i64::try_from(picture(1).len()).expect("small"));
+        worker.stop().await;
+        let body = server.asked()[0].json();
+        assert_eq!((&body["stream"], &body["partial_images"]), (&true.into(), &2.into()));
+    }
+
+    #[tokio::test]
+    async fn every_end_of_a_stream_has_its_class() {
+        let completed = event("image_edit.completed", &picture(1));
+        let refused = r#"{"type":"error","error":{"code":"moderation_blocked","message":"m"}}"#;
+        let failed = r#"{"type":"error","error":{"code":"server_error","message":"m"}}"#;
+        let cases = [
+            (completed.clone(), "complete"),
+            (format!("data: {{\"type\":\"image_generation.in_progress\"}}\n\n{completed}"), "complete"),
+            (format!("event: error\ndata: {refused}\n\n"), "refused:input:"),
+            (format!("event: error\ndata: {failed}\n\n"), "retry:PROVIDER_BAD_ANSWER:unknown"),
+            (event("image_generation.partial_image", &picture(1)), "retry:PROVIDER_BAD_ANSWER:unknown"),
+            ("data: [DONE]\n\n".to_owned(), "retry:PROVIDER_BAD_ANSWER:unknown"),
+            ("data: {\n\n".to_owned(), "retry:PROVIDER_BAD_ANSWER:unknown"),
+            (event("image_generation.completed", b"<html>"), "retry:PROVIDER_BAD_IMAGE:unknown"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(after_events(&text).await, expected, "{text}");
+        }
+    }
+
+    /// A server that does not know streams answers as ever.
+    #[tokio::test]
+    async fn an_answer_in_one_piece_is_taken_although_a_stream_was_asked_for() {
+        let server = FakeOpenAi::start([success(&[&picture(1)])]).await;
+        let manifest = attempt(&job_at("openai", 1), &server, streaming()).await;
+        assert_eq!(ending(&manifest), "complete");
+    }
+}
