@@ -1,7 +1,7 @@
 //! ComfyUI (`POST …/prompt` with a graph), a server that people run themselves.
 //!
 //! Contract: the server's own `server.py`. A graph can run code on that server, so it is never a user's: the operator
-//! writes it, as a deployment's option `graph`, and names the places that a call fills ([`template`]). The id of a call is
+//! writes it, as a deployment's option `graph`, and names the places that a call fills (`template.rs`). The id of a call is
 //! ours, so a call can be looked up. Calls cost nothing. Uploaded pictures stay on the server; it has no way to delete them.
 
 mod history;
