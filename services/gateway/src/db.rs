@@ -7,6 +7,7 @@ pub(crate) mod dispatch_users;
 pub(crate) mod generations;
 pub(crate) mod images;
 pub(crate) mod outbox;
+pub(crate) mod presets;
 
 /// The role a connection takes for one user's request; row-level security then hides all other users' rows.
 pub(crate) const USER_ROLE: &str = "imagioo_generation_user";

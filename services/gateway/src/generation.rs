@@ -80,6 +80,8 @@ pub(crate) struct Generation {
     pub(crate) parent: Option<GenerationId>,
     /// Where it may run, with prices; empty when there is no choice.
     pub(crate) route: Vec<Stop>,
+    /// The version of the preset that it was made with, by name.
+    pub(crate) preset: Option<String>,
     pub(crate) deployment: String,
     pub(crate) catalogue_version: String,
     pub(crate) price: Credits,

@@ -7,4 +7,5 @@ pub(crate) mod image;
 mod json;
 pub(crate) mod lease;
 pub(crate) mod model;
+pub(crate) mod preset;
 pub(crate) mod resolution;

@@ -13,6 +13,8 @@ use imagioo_proto::generation::v1::hold_resolution_service_server::HoldResolutio
 use imagioo_proto::generation::v1::image_service_server::ImageServiceServer;
 use imagioo_proto::generation::v1::lease_service_server::LeaseServiceServer;
 use imagioo_proto::generation::v1::model_service_server::ModelServiceServer;
+use imagioo_proto::generation::v1::preset_admin_service_server::PresetAdminServiceServer;
+use imagioo_proto::generation::v1::preset_service_server::PresetServiceServer;
 use imagioo_queue::Queue;
 use imagioo_rpc::{AccessVerifier, InternalAuth, Server, ServiceKeys, connect, plain_endpoint};
 use imagioo_runtime::follow::Changes;
@@ -40,6 +42,8 @@ mod hot;
 mod instruments;
 mod openai;
 mod outbox;
+mod preset;
+mod presets;
 mod screening;
 mod trace;
 mod uploads;
@@ -180,6 +184,8 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
         .add_service(GenerationServiceServer::new(generations))
         .add_service(ImageServiceServer::new(grpc::image::Images { app: app.clone() }))
         .add_service(ModelServiceServer::new(grpc::model::Models { app: app.clone() }))
+        .add_service(PresetServiceServer::new(grpc::preset::Presets { app: app.clone() }))
+        .add_service(PresetAdminServiceServer::new(grpc::preset::admin::SharedPresets { app: app.clone() }))
         .add_service(GenerationAdminServiceServer::new(grpc::admin::Admin { app }));
     let (heard, stop) = (verifier.clone(), shutdown.clone());
     shutdown.spawn("become ready", async move {

@@ -5,8 +5,8 @@ use secrecy::SecretString;
 
 use crate::address::Address;
 use crate::commands::{
-    admin, balance, cancel, doctor, download, generate, keys, list, login, logout, models, providers, show,
-    signup, whoami,
+    admin, balance, cancel, doctor, download, generate, keys, list, login, logout, models, presets,
+    providers, show, signup, whoami,
 };
 use crate::{exit, serve};
 
@@ -77,6 +77,8 @@ pub(crate) enum ClientCommand {
     Balance(balance::Args),
     /// List the models
     Models(models::Args),
+    /// Keep settings and words under a name
+    Presets(presets::Args),
     /// Manage API keys
     Keys(keys::Args),
     /// Manage a server's accounts at model providers, on its own machine
@@ -102,6 +104,7 @@ impl ClientCommand {
             Self::Cancel(_) => "cancel",
             Self::Balance(_) => "balance",
             Self::Models(_) => "models",
+            Self::Presets(_) => "presets",
             Self::Keys(_) => "keys",
             Self::Providers(_) => "providers",
             Self::Admin(_) => "admin",

@@ -16,6 +16,7 @@ pub(crate) mod list;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod models;
+pub(crate) mod presets;
 pub(crate) mod providers;
 pub(crate) mod show;
 pub(crate) mod signup;
@@ -39,6 +40,7 @@ pub(crate) async fn run(context: &Context, command: ClientCommand) -> Result<Exi
         ClientCommand::Balance(args) => balance::run(context, args).await,
         ClientCommand::Models(args) => models::run(context, args).await,
         ClientCommand::Keys(args) => keys::run(context, args).await,
+        ClientCommand::Presets(args) => presets::run(context, args).await,
         ClientCommand::Providers(args) => providers::run(context, args).await,
         ClientCommand::Admin(args) => admin::run(context, args).await,
         ClientCommand::Doctor(args) => doctor::run(context, args).await,

@@ -50,6 +50,9 @@ impl Exit {
             | Code::SettingUnsupported
             | Code::PriceAboveLimit
             | Code::RequestIdReused
+            | Code::NameTaken
+            | Code::EtagMismatch
+            | Code::QuotaExceeded
             | Code::EmailTaken
             | Code::PasswordTooWeak => Self::Usage,
             Code::WrongCredentials

@@ -7,11 +7,13 @@ pub(crate) mod account;
 pub(crate) mod billing;
 pub(crate) mod generation;
 pub(crate) mod model;
+pub(crate) mod preset;
 
 pub(crate) use account::{ApiKeyAnswer, UserAnswer};
 pub(crate) use billing::{BalanceAnswer, EntryAnswer};
 pub(crate) use generation::{GenerationAnswer, ImageAnswer};
 pub(crate) use model::ModelAnswer;
+pub(crate) use preset::PresetAnswer;
 
 /// The last words of an enum value's name in lower case: `GENERATION_STATE_QUEUED` is `queued`.
 pub(crate) fn word(name: &str, prefix: &str) -> String {

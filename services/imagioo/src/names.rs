@@ -27,6 +27,11 @@ pub(crate) fn model(text: &str) -> String {
     if text.starts_with("models/") { text.to_owned() } else { format!("models/{text}") }
 }
 
+/// The name of a preset: `presets/…`, `sharedPresets/…`, or only what follows for one of the caller's.
+pub(crate) fn preset(text: &str) -> String {
+    if text.contains('/') { text.to_owned() } else { format!("presets/{text}") }
+}
+
 /// Something whose file can be downloaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Downloadable {

@@ -14,6 +14,7 @@ const ALLOWED: &[(ServiceName, ServiceName, &str)] = &[
     (Operator, Account, "imagioo.account.v1.AccountAdminService"),
     (Operator, Billing, "imagioo.billing.v1.BillingAdminService"),
     (Operator, Gateway, "imagioo.generation.v1.GenerationAdminService"),
+    (Operator, Gateway, "imagioo.generation.v1.PresetAdminService"),
 ];
 
 /// Whether `caller` may call the method with this path on `callee`.

@@ -65,6 +65,12 @@ codes! {
     RequestGivenUp, "REQUEST_GIVEN_UP", Aborted, CONFLICT;
     /// No such thing, or not the caller's.
     NotFound, "NOT_FOUND", NotFound, NOT_FOUND;
+    /// Something of this name exists.
+    NameTaken, "NAME_TAKEN", AlreadyExists, CONFLICT;
+    /// It was changed since the caller read it.
+    EtagMismatch, "ETAG_MISMATCH", Aborted, PRECONDITION_FAILED;
+    /// The caller has as many as anybody may have.
+    QuotaExceeded, "QUOTA_EXCEEDED", ResourceExhausted, UNPROCESSABLE_ENTITY;
     /// The e-mail address has an account.
     EmailTaken, "EMAIL_TAKEN", AlreadyExists, CONFLICT;
     /// The password is too common.

@@ -11,6 +11,7 @@ use crate::generation::Role;
 use crate::generations::create::Create;
 use crate::generations::inputs::Named;
 use crate::generations::read;
+use crate::presets::using::Wanted;
 
 /// A call to run a generation again, decoded.
 #[derive(Debug, Clone)]
@@ -56,5 +57,6 @@ pub(crate) async fn call(app: &App, caller: &Caller, again: Again) -> Result<Cre
         max_credits: again.max_credits,
         start_within: None,
         end_within: None,
+        preset: earlier.preset.and_then(|name| name.parse().ok()).map(Wanted::Repeated),
     })
 }

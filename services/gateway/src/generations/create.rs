@@ -8,7 +8,7 @@ use imagioo_types::{Credits, GenerationId, InvalidPrompt, Prompt, Wording};
 use time::{Duration, OffsetDateTime};
 
 use crate::app::App;
-use crate::catalogue::{Asked, Catalogue, Model, Priced, Unsupported};
+use crate::catalogue::{Asked, Catalogue, Model};
 use crate::db;
 use crate::db::generations::insert::{Inserted, New};
 use crate::dispatch::Share;
@@ -18,6 +18,7 @@ use crate::generations::inputs::{self, Named, Pictures};
 use crate::generations::route;
 use crate::holds::{Held, Wanted};
 use crate::instruments;
+use crate::presets::using;
 
 /// A create call, decoded.
 #[derive(Debug, Clone)]
@@ -37,6 +38,7 @@ pub(crate) struct Create {
     /// When it must have started and ended, if sooner than usual.
     pub(crate) start_within: Option<Duration>,
     pub(crate) end_within: Option<Duration>,
+    pub(crate) preset: Option<using::Wanted>,
 }
 
 /// A generation that is accepted.
@@ -76,10 +78,11 @@ async fn accept(
     id: GenerationId,
     request_id: &str,
 ) -> Result<Accepted, Error> {
+    let (call, preset) = using::apply(app, caller, call).await?;
     let catalogue = app.catalogue();
-    let model = find_model(&catalogue, &call.model, app.clock.now())?;
-    let priced = price(model, &call.asked)?;
-    let wording = wording(call, priced.operation)?;
+    let model = preset.model(&catalogue, &call.model, app.clock.now())?;
+    let priced = preset.price(model, &call.asked)?;
+    let wording = wording(&call, priced.operation)?;
     within_limit(priced.price, call.max_credits)?;
     let pictures = Pictures::find(app, caller, &call.references, call.mask.as_ref()).await?;
     let parent = match call.parent.or(pictures.origin()) {
@@ -108,6 +111,7 @@ async fn accept(
         inputs: pictures.keep(app, caller).await?,
         parent,
         route: if priced.route.len() > 1 { priced.route } else { Vec::new() },
+        preset: preset.name,
         deployment: deployment.id.clone(),
         catalogue_version: catalogue.version.clone(),
         price: agreed(held, priced.price)?,
@@ -216,14 +220,6 @@ pub(crate) fn find_model<'a>(
         None => "choose another model".to_owned(),
     };
     Err(RpcError::new(Code::ModelSunset, "the model is no longer offered").field("model", instead))
-}
-
-/// What a request costs, if the model can serve it.
-pub(crate) fn price(model: &Model, asked: &Asked) -> Result<Priced, RpcError> {
-    model.price(asked).map_err(|Unsupported(problems)| {
-        let error = RpcError::new(Code::SettingUnsupported, format!("{} cannot do this", model.name()));
-        problems.into_iter().fold(error, |error, (field, description)| error.field(field, description))
-    })
 }
 
 fn within_limit(price: Credits, limit: Option<Credits>) -> Result<(), RpcError> {

@@ -108,6 +108,7 @@ pub(crate) fn generation(whole: Whole, ahead: i64, progress: Option<Progress>) -
         inputs: generation.inputs.iter().map(wire_input).collect(),
         parent: generation.parent.map(GenerationId::name).unwrap_or_default(),
         deployment: generation.deployment,
+        preset: generation.preset.unwrap_or_default(),
     }
 }
 

@@ -23,6 +23,8 @@ use crate::generations::inputs::Named;
 use crate::generations::read::{self, Whole};
 use crate::generations::route;
 use crate::generations::watch::{self, Step, Watch};
+use crate::preset::PresetName;
+use crate::presets::using::{self, Wanted};
 use crate::watchers::Progress;
 
 /// The public calls that make images.
@@ -95,16 +97,19 @@ impl GenerationService for Generations {
         &self,
         request: Request<wire::EstimateGenerationRequest>,
     ) -> Result<Response<wire::EstimateGenerationResponse>, Status> {
-        caller(&request)?;
+        let caller = caller(&request)?;
         let message = validated(request.into_inner())?;
         let catalogue = self.app.catalogue();
-        let model = create::find_model(&catalogue, &message.model, self.app.clock.now())?;
         let operation = message.operation();
         let mut asked = convert::asked(operation, message.settings.as_ref(), message.count)?;
         asked.references = usize::try_from(message.references).unwrap_or_default();
+        let (name, mut model) = (preset_name(&message.preset)?, message.model);
+        let preset = using::estimate(&self.app, &caller, name, (&mut model, &mut asked)).await?;
+        // Whoever estimates an inpaint has its mask later.
         asked.mask = asked.operation == Some(Operation::Inpaint);
         asked.consent = convert::consent(message.routing);
-        let priced = create::price(model, &asked)?;
+        let model = preset.model(&catalogue, &model, self.app.clock.now())?;
+        let priced = preset.price(model, &asked)?;
         Ok(Response::new(wire::EstimateGenerationResponse {
             price: priced.price.get(),
             catalogue_version: catalogue.version.clone(),
@@ -246,7 +251,16 @@ pub(crate) fn decode(message: wire::CreateGenerationRequest) -> Result<Create, R
         max_credits: message.max_credits.map(Credits::new),
         start_within: message.start_timeout.map(convert::duration),
         end_within: message.timeout.map(convert::duration),
+        preset: preset_name(&message.preset)?.map(Wanted::Filled),
     })
+}
+
+/// The preset that a request names, if it does.
+fn preset_name(text: &str) -> Result<Option<PresetName>, RpcError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(bad_name("preset"))
 }
 
 fn check_request_id(request_id: &str) -> Result<(), RpcError> {

@@ -22,6 +22,7 @@ mod gateway;
 mod http;
 mod laws;
 mod patience;
+mod presets;
 mod user;
 mod worker;
 

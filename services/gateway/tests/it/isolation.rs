@@ -1,5 +1,6 @@
 //! What one person's request can see and do in the database, whatever the program asks for.
 
+use imagioo_proto::generation::v1::Preset;
 use imagioo_runtime::database::begin_as;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
@@ -14,6 +15,8 @@ async fn populated() -> (App, User, User) {
     let app = App::with("share.in_flight = 1").await;
     let (ada, eve, mut worker) = (app.user(), app.user(), app.worker("w1").await);
     for user in [&ada, &eve] {
+        let preset = Preset { title: "Oils".to_owned(), ..Preset::default() };
+        user.create_preset("oils", preset).await.expect("made");
         user.create("a fox").await;
         let job = worker.job().await;
         job.record(0, "task").await.expect("held");
@@ -46,7 +49,7 @@ async fn s70_a_request_sees_its_own_rows_even_without_a_filter() {
         let foreign = format!("{all} where owner = '{}'", eve.id.uuid());
         assert_eq!(count(&app, &ada, &foreign).await, Ok(0), "{table}: asking for another's");
     }
-    assert_eq!(seen, 2, "generations and images");
+    assert_eq!(seen, 4, "generations, images, presets and their versions");
     finish(app).await;
 }
 

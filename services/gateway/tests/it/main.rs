@@ -15,6 +15,7 @@ mod leases;
 mod lifecycle;
 mod openai;
 mod pictures;
+mod presets;
 mod reading;
 mod recovery;
 mod refusals;

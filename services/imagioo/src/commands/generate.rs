@@ -2,7 +2,7 @@
 
 mod pictures;
 mod routing;
-mod wish;
+pub(super) mod wish;
 
 use std::path::{Path, PathBuf};
 
@@ -55,6 +55,9 @@ pub(crate) struct Args {
     wish: Wish,
     #[command(flatten)]
     routing: Routing,
+    /// Fill in what is left out from a preset, see `imagioo presets`
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
     /// Refuse to pay more than this many credits
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     max_credits: Option<i64>,
@@ -140,7 +143,11 @@ async fn request(
     let format = args.format.map(Into::into).or(promised).unwrap_or(wire::ImageFormat::Unspecified);
     Ok(CreateGenerationRequest {
         request_id: args.request_id.unwrap_or_else(|| Uuid::now_v7().to_string()),
-        model: model(context, client, args.model).await?,
+        model: match (&args.preset, &args.model) {
+            (Some(_), None) => String::new(),
+            _ => model(context, client, args.model).await?,
+        },
+        preset: args.preset.as_deref().map(names::preset).unwrap_or_default(),
         prompt,
         operation: args.wish.operation().into(),
         references: args.pictures.references(client).await?,

@@ -29,6 +29,8 @@ pub(crate) struct New {
     pub(crate) parent: Option<Lineage>,
     /// Where it may run, with prices; empty when there is no choice.
     pub(crate) route: Vec<Stop>,
+    /// The version of the preset that is used, by name.
+    pub(crate) preset: Option<String>,
     pub(crate) deployment: String,
     pub(crate) catalogue_version: String,
     pub(crate) price: Credits,
@@ -66,6 +68,7 @@ impl New {
             inputs: self.inputs,
             parent: self.parent.map(|lineage| lineage.parent),
             route: self.route,
+            preset: self.preset,
             deployment: self.deployment,
             catalogue_version: self.catalogue_version,
             price: self.price,
@@ -125,11 +128,11 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
                    $1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::jsonb[], $8::int[],
                    $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::float8[], $15::int[],
                    $16::bool[], $17::float8[], $18::float8[], $19::text[], $20::text[], $21::jsonb[], $22::uuid[],
-                   $23::uuid[], $24::jsonb[]
+                   $23::uuid[], $24::jsonb[], $25::text[]
                ) with ordinality as input (
                    id, owner, request_id, body_hash, model, operation, settings, count, prompt, screening, deployment,
                    catalogue_version, price, weight, cap, open, start_within, end_within, trace,
-                   negative_prompt, inputs, parent, root, route, place
+                   negative_prompt, inputs, parent, root, route, preset, place
                )
            ), existing as materialized (
                select id, state from generation.generations where id = any($1)
@@ -178,7 +181,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
                insert into generation.generations (
                    id, owner, request_id, body_hash, state, model, operation, settings, count, prompt, screening,
                    deployment, catalogue_version, price, dispatched_at, start_deadline, deadline, created_at, trace,
-                   negative_prompt, inputs, parent, root, route
+                   negative_prompt, inputs, parent, root, route, preset
                )
                select f.id, f.owner, f.request_id, f.body_hash,
                       case when f.turn <= s.granted then 'dispatched' else 'queued' end,
@@ -188,7 +191,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
                       generation.clock_now() + make_interval(secs => f.start_within),
                       generation.clock_now() + make_interval(secs => f.end_within),
                       generation.clock_now(), f.trace, f.negative_prompt, f.inputs, f.parent, f.root,
-                      f.route
+                      f.route, f.preset
                from fresh f join slots s on s.owner = f.owner and s.queue = f.deployment
                returning id, owner, deployment, state, created_at, deadline
            ), waiting as (
@@ -222,6 +225,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, rows: &[New]) -> Result<Vec<
         &column(rows, |row| row.parent.map(|lineage| lineage.parent.uuid())) as &[Option<Uuid>],
         &column(rows, |row| row.parent.map(|lineage| lineage.root.uuid())) as &[Option<Uuid>],
         &routes,
+        &column(rows, |row| row.preset.clone()) as &[Option<String>],
     )
     .fetch_all(conn)
     .await?;

@@ -23,6 +23,7 @@ fn generation(count: i32) -> Generation {
         inputs: Vec::new(),
         parent: None,
         route: Vec::new(),
+        preset: None,
         deployment: "sketch".to_owned(),
         catalogue_version: "1".to_owned(),
         price: Credits::new(i64::from(count) * 5),

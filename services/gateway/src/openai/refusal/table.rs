@@ -33,9 +33,13 @@ pub(super) fn row(code: Code) -> (StatusCode, &'static str, &'static str) {
         Code::DeadlineExceeded => (code.http(), SERVER, "deadline_exceeded"),
         Code::Unavailable => (code.http(), SERVER, "unavailable"),
         Code::Internal => (code.http(), SERVER, "internal_error"),
-        Code::PriceAboveLimit | Code::EmailTaken | Code::PasswordTooWeak | Code::LeaseLost => {
-            (StatusCode::BAD_REQUEST, INVALID, "invalid_request")
-        }
+        Code::PriceAboveLimit
+        | Code::EmailTaken
+        | Code::NameTaken
+        | Code::EtagMismatch
+        | Code::QuotaExceeded
+        | Code::PasswordTooWeak
+        | Code::LeaseLost => (StatusCode::BAD_REQUEST, INVALID, "invalid_request"),
     }
 }
 

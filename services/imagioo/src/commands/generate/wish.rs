@@ -82,7 +82,7 @@ fn margins(text: &str) -> Result<wire::Margins, &'static str> {
 
 impl Wish {
     /// The operation; unspecified when the server is to find it.
-    pub(super) fn operation(&self) -> wire::Operation {
+    pub(crate) fn operation(&self) -> wire::Operation {
         match self.operation {
             None if self.factor.is_some() => wire::Operation::Upscale,
             None => wire::Operation::Unspecified,
@@ -97,7 +97,7 @@ impl Wish {
     }
 
     /// The settings, with a file format that was found elsewhere.
-    pub(super) fn settings(self, format: ImageFormat) -> GenerationSettings {
+    pub(crate) fn settings(self, format: ImageFormat) -> GenerationSettings {
         let background = match self.background {
             None => wire::Background::Unspecified,
             Some(Background::Transparent) => wire::Background::Transparent,
