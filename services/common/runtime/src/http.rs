@@ -80,6 +80,14 @@ pub fn hosts_trusted_with<'a>(server: &'a Url, listed: impl IntoIterator<Item = 
     own.into_iter().chain(listed).map(|host| host.trim_matches(['[', ']']).to_owned()).collect()
 }
 
+/// Whether a client that trusts these hosts would call this address, as far as can be told before its name is resolved.
+///
+/// # Errors
+/// [`Refusal`]: why it would not.
+pub fn check(trusted_hosts: &[String], url: &Url) -> Result<(), Refusal> {
+    Guard::new(trusted_hosts).before_lookup(url)
+}
+
 /// Why the guard refused this call; `None` when it failed for another reason.
 #[must_use]
 pub fn refusal(error: &reqwest::Error) -> Option<Refusal> {

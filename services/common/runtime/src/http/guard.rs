@@ -50,7 +50,7 @@ impl Guard {
     }
 
     /// Judges what an address says before anything is resolved.
-    fn before_lookup(&self, url: &Url) -> Result<(), Refusal> {
+    pub(super) fn before_lookup(&self, url: &Url) -> Result<(), Refusal> {
         let (name, literal) = match url.host() {
             Some(Host::Domain(name)) => (name.to_lowercase(), None),
             Some(Host::Ipv4(address)) => (address.to_string(), Some(IpAddr::V4(address))),
