@@ -18,6 +18,7 @@ use crate::holds::Holds;
 use crate::hot::Hot;
 use crate::screening::PromptScreen;
 use crate::watchers::{Signal, Watchers};
+use crate::webhooks::Webhooks;
 
 /// The parts of a running gateway. Clones share them.
 #[derive(Clone)]
@@ -40,6 +41,7 @@ pub(crate) struct Parts {
     pub(crate) depths: Depths,
     pub(crate) health: Health,
     pub(crate) watchers: Watchers,
+    pub(crate) webhooks: Webhooks,
     /// Wakes the relay of the outbox.
     pub(crate) outbox: Arc<Notify>,
     /// Wakes the dispatcher.

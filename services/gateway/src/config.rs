@@ -11,11 +11,13 @@ use imagioo_runtime::ConfigError;
 use imagioo_runtime::database::DatabaseConfig;
 use imagioo_runtime::ops::OpsConfig;
 use imagioo_runtime::settings::bounded;
+use imagioo_seal::SealConfig;
 use imagioo_storage::StorageConfig;
 use serde::Deserialize;
 use time::Duration;
 
 use crate::screening::ScreeningConfig;
+use crate::webhooks::WebhooksConfig;
 
 /// Everything the gateway can be told.
 #[derive(Debug, Clone, Deserialize)]
@@ -53,6 +55,10 @@ pub struct Config {
     pub retries: Retries,
     /// When a failing deployment is left alone.
     pub breaker: Breaker,
+    /// What is sent to endpoints of users.
+    pub webhooks: WebhooksConfig,
+    /// What secrets of users are sealed with.
+    pub seal: SealConfig,
     /// Messages, when it runs as a process of its own.
     pub queue: RabbitConfig,
     /// Objects, when it runs as a process of its own.
@@ -70,7 +76,7 @@ impl Config {
     /// [`ConfigError`] names the first value that makes no sense.
     pub fn check(&self) -> Result<(), ConfigError> {
         const DAY: u64 = 86_400;
-        let Self { share, limits, uploads, timing, retries, breaker, .. } = self;
+        let Self { share, limits, uploads, timing, retries, breaker, webhooks, .. } = self;
         if !(share.weight.is_finite() && share.weight > 0.0) {
             return Err(ConfigError::Senseless("share.weight must be a number above zero".into()));
         }
@@ -110,7 +116,8 @@ impl Config {
         self.screening.check()?;
         bounded("retries.attempts", whole(retries.attempts.into()), 1, 100)?;
         bounded("retries.takeovers", whole(retries.takeovers), 1, 1_000)?;
-        bounded("retries.backoff_cap_seconds", retries.backoff_cap_seconds.into(), 1, DAY)
+        bounded("retries.backoff_cap_seconds", retries.backoff_cap_seconds.into(), 1, DAY)?;
+        webhooks.check()
     }
 }
 
@@ -302,6 +309,7 @@ mod tests {
             ("screening.http.base_url = \"ftp://example.com\"", "screening.http.base_url"),
             ("screening.http.api_key_header = \"x y\"", "screening.http.api_key_header"),
             ("screening.http.timeout_seconds = 0", "screening.http.timeout_seconds"),
+            ("webhooks.timeout_seconds = 0", "webhooks.timeout_seconds"),
         ] {
             let error = with(text).expect_err(text);
             assert!(error.to_string().starts_with(key), "{text}: {error}");

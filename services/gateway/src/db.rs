@@ -8,6 +8,10 @@ pub(crate) mod generations;
 pub(crate) mod images;
 pub(crate) mod outbox;
 pub(crate) mod presets;
+pub(crate) mod webhook_attempts;
+pub(crate) mod webhook_deliveries;
+pub(crate) mod webhook_endpoints;
+pub(crate) mod webhook_secrets;
 
 /// The role a connection takes for one user's request; row-level security then hides all other users' rows.
 pub(crate) const USER_ROLE: &str = "imagioo_generation_user";

@@ -9,3 +9,4 @@ pub(crate) mod lease;
 pub(crate) mod model;
 pub(crate) mod preset;
 pub(crate) mod resolution;
+pub(crate) mod webhook;

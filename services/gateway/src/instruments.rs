@@ -17,6 +17,9 @@ const LIMITED: &str = "imagioo_edge_limited_total";
 const SCREENED: &str = "imagioo_prompts_screened_total";
 const SCREEN_SECONDS: &str = "imagioo_prompt_screen_seconds";
 const LISTS: &str = "imagioo_screening_lists_reloaded_total";
+const WEBHOOKS: &str = "imagioo_webhook_attempts_total";
+const WEBHOOK_SECONDS: &str = "imagioo_webhook_seconds";
+const WEBHOOKS_DISABLED: &str = "imagioo_webhooks_disabled_total";
 const ORPHANS: &str = "imagioo_orphans_removed_total";
 
 /// Registers every description with the process's recorder.
@@ -32,6 +35,13 @@ pub(crate) fn describe() {
     describe_counter!(SCREENED, Unit::Count, "decisions about prompts, by screen and outcome");
     describe_histogram!(SCREEN_SECONDS, Unit::Seconds, "time of one decision about a prompt, by screen");
     describe_counter!(LISTS, Unit::Count, "changes of the screening lists, by outcome");
+    describe_counter!(WEBHOOKS, Unit::Count, "attempts to deliver an event, by what became of the delivery");
+    describe_histogram!(
+        WEBHOOK_SECONDS,
+        Unit::Seconds,
+        "time until an endpoint's answer, or until there was none"
+    );
+    describe_counter!(WEBHOOKS_DISABLED, Unit::Count, "webhook endpoints switched off by us, by reason");
     describe_counter!(ORPHANS, Unit::Count, "objects removed that no image names");
 }
 
@@ -73,6 +83,19 @@ pub(crate) fn screened(screen: &'static str, outcome: &'static str, took: std::t
 /// `outcome` is `taken` or `refused`.
 pub(crate) fn lists_reloaded(outcome: &'static str) {
     counter!(LISTS, "outcome" => outcome).increment(1);
+}
+
+/// `outcome` is `delivered`, `retry`, `given_up` or `unsendable`.
+pub(crate) fn webhook_attempt(outcome: &'static str) {
+    counter!(WEBHOOKS, "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn webhook_took(time: std::time::Duration) {
+    histogram!(WEBHOOK_SECONDS).record(time);
+}
+
+pub(crate) fn webhook_disabled(reason: &'static str) {
+    counter!(WEBHOOKS_DISABLED, "reason" => reason).increment(1);
 }
 
 pub(crate) fn orphans_removed(objects: usize) {

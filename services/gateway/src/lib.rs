@@ -15,11 +15,13 @@ use imagioo_proto::generation::v1::lease_service_server::LeaseServiceServer;
 use imagioo_proto::generation::v1::model_service_server::ModelServiceServer;
 use imagioo_proto::generation::v1::preset_admin_service_server::PresetAdminServiceServer;
 use imagioo_proto::generation::v1::preset_service_server::PresetServiceServer;
+use imagioo_proto::generation::v1::webhook_service_server::WebhookServiceServer;
 use imagioo_queue::Queue;
 use imagioo_rpc::{AccessVerifier, InternalAuth, Server, ServiceKeys, connect, plain_endpoint};
 use imagioo_runtime::follow::Changes;
 use imagioo_runtime::ops::{self, Readiness};
 use imagioo_runtime::{Boot, Shutdown, database, net};
+use imagioo_seal::Sealer;
 use imagioo_storage::Storage;
 use imagioo_types::{Clock, ServiceName, SystemClock};
 use sqlx::migrate::Migrator;
@@ -48,8 +50,10 @@ mod screening;
 mod trace;
 mod uploads;
 mod watchers;
+mod webhooks;
 
 pub use config::Config;
+pub use webhooks::WebhooksConfig;
 
 use app::{App, Parts as AppParts};
 use edge::Edge;
@@ -126,6 +130,7 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
     config.check()?;
     let ready = parts.readiness.gate("gateway");
     let keys = ServiceKeys::load(&config.identity, ServiceName::Gateway, Arc::clone(&parts.clock))?;
+    let sealer = Sealer::new(&config.seal)?;
     let account = connect(&config.peers.account, &keys, ServiceName::Account)?;
     let billing = connect(&config.peers.billing, &keys, ServiceName::Billing)?;
     let verifier = AccessVerifier::remote(account.clone(), Arc::clone(&parts.clock), &shutdown);
@@ -146,6 +151,7 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
         depths: dispatch::depths::Depths::default(),
         health: dispatch::health::Health::default(),
         watchers: watchers::Watchers::default(),
+        webhooks: webhooks::Webhooks::new(&config.webhooks, sealer, &pool)?,
         outbox: Arc::new(Notify::new()),
         turns: Arc::new(Notify::new()),
         current,
@@ -186,6 +192,7 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
         .add_service(ModelServiceServer::new(grpc::model::Models { app: app.clone() }))
         .add_service(PresetServiceServer::new(grpc::preset::Presets { app: app.clone() }))
         .add_service(PresetAdminServiceServer::new(grpc::preset::admin::SharedPresets { app: app.clone() }))
+        .add_service(WebhookServiceServer::new(grpc::webhook::WebhookEndpoints { app: app.clone() }))
         .add_service(GenerationAdminServiceServer::new(grpc::admin::Admin { app }));
     let (heard, stop) = (verifier.clone(), shutdown.clone());
     shutdown.spawn("become ready", async move {
@@ -211,6 +218,8 @@ async fn start_background(app: &App, shutdown: &Shutdown) -> anyhow::Result<()> 
     shutdown.spawn("exchange health", dispatch::health::exchange(app.clone(), shutdown.clone()));
     shutdown.spawn("dispatch", dispatch::dispatcher::run(app.clone(), shutdown.clone()));
     shutdown.spawn("sweep", dispatch::sweeper::run(app.clone(), shutdown.clone()));
+    shutdown.spawn("send webhooks", webhooks::sender::run(app.clone(), shutdown.clone()));
+    shutdown.spawn("clean up webhooks", webhooks::sender::clean_up(app.clone(), shutdown.clone()));
     shutdown.spawn("collect orphans", dispatch::collector::run(app.clone(), shutdown.clone()));
     Ok(())
 }

@@ -70,6 +70,7 @@ async fn serve(boot: Boot, args: Args) -> anyhow::Result<()> {
         let access = postgres.ensure_database(database::NAME).await?;
         database::migrate(&access).await?;
         imagioo_rpc::keys::generate(&data.keys())?;
+        imagioo_seal::create_key_file(&data.seal_key())?;
         let storage = Storage::local(&data.objects())?;
         storage.probe().await.context("the folder for images cannot be used")?;
         let readiness = Readiness::new();

@@ -66,6 +66,8 @@ impl Configs<'_> {
             "peers".to_owned(),
             table([("account", url(self.ports.account())), ("billing", url(self.ports.billing()))]),
         );
+        let seal = text(self.folder.seal_key().display());
+        config.insert("seal".to_owned(), table([("key_file", seal)]));
         config.insert("storage".to_owned(), self.storage());
         let redis = table([("url", text(&self.redis))]);
         config.insert("cache".to_owned(), table([("kind", text("redis")), ("redis", redis)]));

@@ -63,6 +63,12 @@ impl Folder {
         self.0.join("keys")
     }
 
+    /// What secrets in the database are sealed with.
+    #[must_use]
+    pub fn seal_key(&self) -> PathBuf {
+        self.keys().join("seal.key")
+    }
+
     /// What every process logs, one file each.
     #[must_use]
     pub fn logs(&self) -> PathBuf {

@@ -47,6 +47,7 @@ impl Stack {
         let ports = Ports::claim(options.port).await?;
         ports.require_free(options.gateways, options.workers).await?;
         imagioo_rpc::keys::generate(&folder.keys())?;
+        imagioo_seal::create_key_file(&folder.seal_key())?;
         let (postgres, rabbitmq, redis, seaweed) = tokio::try_join!(
             Database::start(folder, options.postgres.durable),
             async { RabbitMq::keep(&folder.server("rabbitmq")).await },

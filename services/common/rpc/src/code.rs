@@ -91,6 +91,10 @@ codes! {
     RateLimited, "RATE_LIMITED", ResourceExhausted, TOO_MANY_REQUESTS;
     /// Too many generations of one user are waiting.
     QueueFull, "QUEUE_FULL", ResourceExhausted, TOO_MANY_REQUESTS;
+    /// The user has as many webhook endpoints as allowed.
+    TooManyWebhooks, "TOO_MANY_WEBHOOKS", FailedPrecondition, UNPROCESSABLE_ENTITY;
+    /// The webhook endpoint is disabled and receives nothing.
+    WebhookDisabled, "WEBHOOK_DISABLED", FailedPrecondition, CONFLICT;
     /// The worker no longer holds the generation.
     LeaseLost, "LEASE_LOST", Aborted, CONFLICT;
     /// The deadline passed.

@@ -111,6 +111,14 @@ id!(
     /// One stored result.
     ImageId, "img", "images"
 );
+id!(
+    /// An address that receives a user's events.
+    WebhookEndpointId, "whe", "webhookEndpoints"
+);
+id!(
+    /// Something that happened and that webhooks tell of.
+    EventId, "evt", "events"
+);
 
 #[cfg(test)]
 mod tests {

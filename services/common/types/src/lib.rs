@@ -10,7 +10,7 @@ pub mod word;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use credits::{Credits, CreditsOverflow};
-pub use id::{ApiKeyId, GenerationId, ImageId, InvalidName, SessionId, UserId};
+pub use id::{ApiKeyId, EventId, GenerationId, ImageId, InvalidName, SessionId, UserId, WebhookEndpointId};
 pub use identity::{Credential, Identity};
 pub use prompt::{InvalidPrompt, NotAllowed, Prompt, Screened, Wording};
 pub use service::ServiceName;

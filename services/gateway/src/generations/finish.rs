@@ -94,6 +94,9 @@ pub(crate) async fn settle(app: &App, outcome: Outcome) -> Result<Option<Applied
             app.outbox.notify_one();
             instruments::ended(applied.state);
         }
+        if applied.hooked {
+            app.webhooks.wake.notify_one();
+        }
         app.turns.notify_one();
         app.changed(applied.generation, applied.version).await;
     }

@@ -25,6 +25,9 @@ pub(crate) struct Taken {
 /// Takes a generation for a worker; nothing when there is nothing to do.
 pub(crate) async fn start(app: &App, claim: Claim) -> Result<Option<Taken>, Error> {
     let Some(started) = app.hot.start(claim).await? else { return Ok(None) };
+    if started.hooked {
+        app.webhooks.wake.notify_one();
+    }
     let Some(deployment) = app.catalogue().deployment(&started.deployment).cloned() else {
         finish::give_back(app, started.generation, gone(&started.deployment)).await?;
         return Ok(None);

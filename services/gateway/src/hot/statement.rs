@@ -80,12 +80,14 @@ async fn together<S: Statement>(statement: &S, pool: &PgPool, rows: &[S::Row]) -
     }
 }
 
-/// Whether another replica inserted the same row first, or each of two statements waited for the other.
+/// Whether another replica inserted the same row first, a webhook endpoint was removed at that moment, or each of two
+/// statements waited for the other.
 fn lost_a_race(error: &sqlx::Error) -> bool {
     const UNIQUE_VIOLATION: &str = "23505";
+    const FOREIGN_KEY_VIOLATION: &str = "23503";
     const DEADLOCK: &str = "40P01";
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code == UNIQUE_VIOLATION || code == DEADLOCK)
+    code.is_some_and(|code| [UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION, DEADLOCK].contains(&&*code))
 }
 
 async fn once<S: Statement>(

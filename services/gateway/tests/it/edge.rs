@@ -269,6 +269,8 @@ async fn while_nobody_knows_who_was_signed_out_reading_goes_on_and_changing_does
         assert!(error.delay().is_some(), "it says when to try again");
     }
     assert_eq!((app.billing.calls(), app.count().await), (0, 0));
+    let database_answers = async || !app.gateway.readiness.closed().contains(&"gateway database");
+    eventually("the database was asked", database_answers).await;
     assert_eq!(app.gateway.readiness.closed(), ["gateway"], "it does not ask for calls yet");
     app.account.be_silent(false);
     ada.until_changes_are_possible().await;

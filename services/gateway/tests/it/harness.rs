@@ -24,6 +24,7 @@ mod laws;
 mod patience;
 mod presets;
 mod user;
+mod webhooks;
 mod worker;
 
 pub use account::{Account, service_keys};
@@ -32,6 +33,7 @@ pub use gateway::Gateway;
 pub use http::{Answer, Program, answer, drawing, form};
 pub use patience::{eventually, within};
 pub use user::{User, wanted};
+pub use webhooks::{answering, received, receiver, signatures};
 pub use worker::{Attempt, Worker, failed, passing, refused, retry};
 
 const CATALOGUE: &str = include_str!("harness/catalogue.toml");
@@ -92,6 +94,7 @@ impl App {
         let mut config = configure(&setup.config);
         config.catalogue_file = catalogue(&folder, CATALOGUE);
         config.database = database.config("generation");
+        config.seal.key = imagioo_seal::new_key().expect("a key");
         config.identity = keys::config_in(folder.path(), ServiceName::Gateway);
         config.peers.account.clone_from(&account.address);
         config.peers.billing.clone_from(&billing.address);
@@ -254,7 +257,8 @@ fn configure(options: &str) -> Config {
         "timing.sweep_seconds = 1
          retries.backoff_base_seconds = 0
          limits.user_per_second = 100000
-         limits.user_burst = 100000",
+         limits.user_burst = 100000
+         webhooks.trusted_hosts = [\"127.0.0.1\"]",
     );
     let settings = Settings::from_parts("gateway", DEFAULTS, lively).expect("defaults");
     let settings = settings.overridden(&table(options)).expect("options");

@@ -17,6 +17,9 @@ async fn populated() -> (App, User, User) {
     for user in [&ada, &eve] {
         let preset = Preset { title: "Oils".to_owned(), ..Preset::default() };
         user.create_preset("oils", preset).await.expect("made");
+        let hook = user.hook("http://127.0.0.1:9/").await;
+        user.test_hook(&hook.name).await.expect("a test");
+        user.attempted(&hook.name, 1).await;
         user.create("a fox").await;
         let job = worker.job().await;
         job.record(0, "task").await.expect("held");
@@ -49,7 +52,7 @@ async fn s70_a_request_sees_its_own_rows_even_without_a_filter() {
         let foreign = format!("{all} where owner = '{}'", eve.id.uuid());
         assert_eq!(count(&app, &ada, &foreign).await, Ok(0), "{table}: asking for another's");
     }
-    assert_eq!(seen, 4, "generations, images, presets and their versions");
+    assert_eq!(seen, 7, "generations, images, presets and their versions, webhooks with deliveries and attempts");
     finish(app).await;
 }
 

@@ -23,3 +23,4 @@ mod routing;
 mod screening;
 mod slots;
 mod storm;
+mod webhooks;

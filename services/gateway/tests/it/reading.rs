@@ -9,7 +9,7 @@ use imagioo_proto::generation::v1::{CreateGenerationRequest, GetGenerationReques
 use imagioo_proto::jobs::v1::Complete;
 use imagioo_proto::jobs::v1::manifest::Ending;
 use imagioo_rpc::{Code, RpcError};
-use imagioo_types::{GenerationId, ImageId};
+use imagioo_types::{GenerationId, ImageId, WebhookEndpointId};
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
@@ -143,11 +143,17 @@ async fn every_call_that_names_something_answers_foreign_and_unknown_names_alike
     let (ada, eve) = (app.user(), app.user());
     let generation = finished(&app, &ada, 1).await;
     let image = ada.list_images(1, "").await.expect("listed").images.remove(0).name;
+    let hook = ada.hook("https://example.com/").await.name;
+    let delivery = ada.test_hook(&hook).await.expect("a test").name;
+    let unknown_hook = WebhookEndpointId::generate().name();
+    let unknown_delivery = delivery.replace(&hook, &unknown_hook);
     let mut tried = HashSet::new();
     for (service, method) in methods_with_a_name() {
         let (foreign, unknown) = match service.as_str() {
             "GenerationService" => (generation.clone(), GenerationId::generate().name()),
             "ImageService" => (image.clone(), ImageId::generate().name()),
+            "WebhookService" if method.ends_with("Delivery") => (delivery.clone(), unknown_delivery.clone()),
+            "WebhookService" => (hook.clone(), unknown_hook.clone()),
             "ModelService" => continue,
             other => panic!("{other}/{method} names something: say here whose it is"),
         };
@@ -158,7 +164,19 @@ async fn every_call_that_names_something_answers_foreign_and_unknown_names_alike
         assert_eq!(foreign.details(), unknown.details(), "{path}");
         tried.insert(method);
     }
-    let expected = ["GetGeneration", "WatchGeneration", "CancelGeneration", "GetImage", "DownloadImage"];
+    let expected = [
+        "GetGeneration",
+        "WatchGeneration",
+        "CancelGeneration",
+        "GetImage",
+        "DownloadImage",
+        "GetWebhookEndpoint",
+        "DeleteWebhookEndpoint",
+        "RotateWebhookSecret",
+        "TestWebhookEndpoint",
+        "GetWebhookDelivery",
+        "ReplayWebhookDelivery",
+    ];
     assert_eq!(tried, expected.map(str::to_owned).into());
     app.ends_clean().await;
 }

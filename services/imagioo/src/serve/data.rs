@@ -39,6 +39,11 @@ impl DataFolder {
         self.0.join("keys")
     }
 
+    /// What secrets in the database are sealed with.
+    pub(crate) fn seal_key(&self) -> PathBuf {
+        self.keys().join("seal.key")
+    }
+
     pub(crate) fn objects(&self) -> PathBuf {
         self.0.join("objects")
     }

@@ -140,6 +140,8 @@ impl Peers {
                 let peers = table([("account", &self.account), ("billing", &self.billing)]);
                 embedded.insert("peers".to_owned(), peers);
                 embedded.insert("sole_process".to_owned(), Value::Boolean(true));
+                let seal = data.seal_key().display().to_string();
+                embedded.insert("seal".to_owned(), table([("key_file", &seal)]));
             }
             _ => {
                 let signing = data.keys().join("access-signing.key").display().to_string();

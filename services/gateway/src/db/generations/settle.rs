@@ -1,4 +1,4 @@
-//! Applying outcomes: state, images, settlement message and freed slot in one commit, many rows in one statement.
+//! Applying outcomes: state, images, settlement message, webhooks and freed slot in one commit, many rows in one statement.
 
 use imagioo_types::{Credits, GenerationId};
 use sqlx::PgConnection;
@@ -47,6 +47,8 @@ pub(crate) struct Applied {
     pub(crate) state: State,
     pub(crate) version: i64,
     pub(crate) attempt: i32,
+    /// Whether a webhook tells of it.
+    pub(crate) hooked: bool,
 }
 
 /// Applies each outcome once: to a generation that has none and is at the named attempt.
@@ -158,8 +160,22 @@ pub(crate) async fn settle(
                insert into generation.outbox (message_id, name, body, trace)
                select before.message_id, before.message_name, before.message_body, before.message_trace
                from before where before.new_state <> 'queued'
+           ), hooked as (
+               insert into generation.webhook_deliveries (endpoint, event, owner, type, generation)
+               select wants.id, before.message_id, before.owner, 'generation.' || before.new_state, before.id
+               from before cross join lateral (
+                   -- The limit, which nobody reaches, keeps this a look-up for each owner.
+                   select e.id from generation.webhook_endpoints e
+                   where e.owner = before.owner and e.enabled
+                     and ('generation.' || before.new_state) = any(e.events)
+                   limit 1000
+               ) wants
+               where before.new_state <> 'queued'
+               returning generation
            )
-           select id, state, version, attempt from changed"#,
+           select id, state, version, attempt,
+                  exists (select from hooked where hooked.generation = changed.id) as "hooked!"
+           from changed"#,
         &rows.ids,
         &rows.attempts,
         &rows.states,
@@ -190,7 +206,8 @@ pub(crate) async fn settle(
         .map(|row| {
             let state = State::try_from(row.state).map_err(broken)?;
             let generation = GenerationId::from_uuid(row.id);
-            Ok(Applied { generation, state, version: row.version, attempt: row.attempt })
+            let (version, attempt, hooked) = (row.version, row.attempt, row.hooked);
+            Ok(Applied { generation, state, version, attempt, hooked })
         })
         .collect()
 }

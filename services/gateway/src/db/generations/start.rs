@@ -5,6 +5,7 @@ use imagioo_types::{GenerationId, NotAllowed, Screened, UserId, Wording};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 use crate::db::broken;
 use crate::generation::Input;
@@ -32,6 +33,8 @@ pub(crate) struct Started {
     pub(crate) inputs: Vec<Input>,
     pub(crate) deployment: String,
     pub(crate) deadline: OffsetDateTime,
+    /// Whether a webhook tells of it.
+    pub(crate) hooked: bool,
 }
 
 /// Gives each claim its lease if the generation was dispatched at that attempt, if its lease has lapsed, or if the same
@@ -44,37 +47,56 @@ pub(crate) async fn start(
     let generations: Vec<_> = claims.iter().map(|claim| claim.generation.uuid()).collect();
     let attempts: Vec<_> = claims.iter().map(|claim| claim.attempt).collect();
     let workers: Vec<_> = claims.iter().map(|claim| claim.worker.clone()).collect();
+    let events: Vec<_> = claims.iter().map(|_| Uuid::now_v7()).collect();
     let rows = sqlx::query!(
         r#"with input as materialized (
-               select * from unnest($1::uuid[], $2::int[], $3::text[]) as input (id, attempt, worker)
+               select * from unnest($1::uuid[], $2::int[], $3::text[], $5::uuid[]) as input (id, attempt, worker, event)
            ), known as materialized (
                -- By id alone: with its state named, the planner prefers the index of everything open, and reads it all.
-               select id, attempt, state, worker, lease_until from generation.generations
+               select id, attempt, state, worker, lease_until, started_at is null as first from generation.generations
                where id = any($1) order by id for update
            ), free as materialized (
-               select known.id, input.worker,
+               select known.id, input.worker, input.event, known.first,
                       known.state = 'running' and known.worker = input.worker as same_holder
                from known join input on input.id = known.id and input.attempt = known.attempt
                where known.state = 'dispatched'
                   or (known.state = 'running'
                       and (known.worker = input.worker or known.lease_until < generation.clock_now()))
+           ), started as (
+               update generation.generations g set
+                   state = 'running',
+                   worker = free.worker,
+                   lease_until = generation.clock_now() + make_interval(secs => $4),
+                   epoch = g.epoch + case when free.same_holder then 0 else 1 end,
+                   version = g.version + case when free.same_holder then 0 else 1 end,
+                   started_at = coalesce(g.started_at, generation.clock_now())
+               from free
+               where g.id = free.id
+               returning g.id, g.owner, g.attempt, g.epoch, g.version, g.prompt, g.negative_prompt, g.screening,
+                         g.operation, g.settings, g.count, g.inputs, g.deployment, g.deadline,
+                         free.first, free.event
+           ), hooked as (
+               insert into generation.webhook_deliveries (endpoint, event, owner, type, generation)
+               select wants.id, started.event, started.owner, 'generation.started', started.id
+               from started cross join lateral (
+                   -- The limit, which nobody reaches, keeps this a look-up for each owner.
+                   select e.id from generation.webhook_endpoints e
+                   where e.owner = started.owner and e.enabled and 'generation.started' = any(e.events)
+                   limit 1000
+               ) wants
+               where started.first
+               on conflict on constraint webhook_deliveries_once do nothing
+               returning generation
            )
-           update generation.generations g set
-               state = 'running',
-               worker = free.worker,
-               lease_until = generation.clock_now() + make_interval(secs => $4),
-               epoch = g.epoch + case when free.same_holder then 0 else 1 end,
-               version = g.version + case when free.same_holder then 0 else 1 end,
-               started_at = coalesce(g.started_at, generation.clock_now())
-           from free
-           where g.id = free.id
-           returning g.id, g.owner, g.attempt, g.epoch, g.version, g.prompt, g.negative_prompt, g.screening,
-                     g.operation, g.settings as "settings: Json<Settings>", g.count,
-                     g.inputs as "inputs: Json<Vec<Input>>", g.deployment, g.deadline"#,
+           select id, owner, attempt, epoch, version, prompt, negative_prompt, screening, operation,
+                  settings as "settings: Json<Settings>", count, inputs as "inputs: Json<Vec<Input>>", deployment,
+                  deadline, exists (select from hooked where hooked.generation = started.id) as "hooked!"
+           from started"#,
         &generations,
         &attempts,
         &workers,
         lease.as_seconds_f64(),
+        &events,
     )
     .fetch_all(conn)
     .await?;
@@ -95,6 +117,7 @@ pub(crate) async fn start(
                 inputs: row.inputs.0,
                 deployment: row.deployment,
                 deadline: row.deadline,
+                hooked: row.hooked,
             })
         })
         .collect()

@@ -39,6 +39,8 @@ pub(super) fn row(code: Code) -> (StatusCode, &'static str, &'static str) {
         | Code::EtagMismatch
         | Code::QuotaExceeded
         | Code::PasswordTooWeak
+        | Code::TooManyWebhooks
+        | Code::WebhookDisabled
         | Code::LeaseLost => (StatusCode::BAD_REQUEST, INVALID, "invalid_request"),
     }
 }

@@ -50,6 +50,15 @@ const LAWS: &[(&str, &str)] = &[
          join generation.generations g on g.id = i.generation where i.owner <> g.owner or i.index >= g.count",
     ),
     (
+        "a webhook tells its owner of the outcome that stands",
+        "select format('%s: %s of %s', d.event, d.type, g.state)
+         from generation.webhook_deliveries d
+         join generation.webhook_endpoints e on e.id = d.endpoint
+         left join generation.generations g on g.id = d.generation
+         where d.owner <> e.owner or g.owner <> d.owner
+            or (d.type like 'generation.%' and d.type not in ('generation.started', 'generation.' || g.state))",
+    ),
+    (
         "what was delivered is charged, and nothing else is",
         "select format('%s: charge %s', id, charge) from generation.generations g
          where charge is distinct from case when state in ('succeeded', 'failed', 'cancelled') then
