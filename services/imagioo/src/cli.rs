@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use crate::address::Address;
 use crate::commands::{
     admin, balance, cancel, doctor, download, generate, keys, list, login, logout, models, presets,
-    providers, show, signup, whoami,
+    providers, show, signup, webhooks, whoami,
 };
 use crate::{exit, serve};
 
@@ -83,6 +83,8 @@ pub(crate) enum ClientCommand {
     Keys(keys::Args),
     /// Manage a server's accounts at model providers, on its own machine
     Providers(providers::Args),
+    /// Manage webhooks: addresses that are told when something is done
+    Webhooks(webhooks::Args),
     /// Look after a server, with the operator's key
     Admin(admin::Args),
     /// Find out what is wrong and what to do
@@ -107,6 +109,7 @@ impl ClientCommand {
             Self::Presets(_) => "presets",
             Self::Keys(_) => "keys",
             Self::Providers(_) => "providers",
+            Self::Webhooks(_) => "webhooks",
             Self::Admin(_) => "admin",
             Self::Doctor(_) => "doctor",
         }

@@ -20,6 +20,7 @@ pub(crate) mod presets;
 pub(crate) mod providers;
 pub(crate) mod show;
 pub(crate) mod signup;
+pub(crate) mod webhooks;
 pub(crate) mod whoami;
 
 /// The longest page that the API gives.
@@ -42,6 +43,7 @@ pub(crate) async fn run(context: &Context, command: ClientCommand) -> Result<Exi
         ClientCommand::Keys(args) => keys::run(context, args).await,
         ClientCommand::Presets(args) => presets::run(context, args).await,
         ClientCommand::Providers(args) => providers::run(context, args).await,
+        ClientCommand::Webhooks(args) => webhooks::run(context, args).await,
         ClientCommand::Admin(args) => admin::run(context, args).await,
         ClientCommand::Doctor(args) => doctor::run(context, args).await,
     }

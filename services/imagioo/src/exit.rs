@@ -53,6 +53,7 @@ impl Exit {
             | Code::NameTaken
             | Code::EtagMismatch
             | Code::QuotaExceeded
+            | Code::TooManyWebhooks
             | Code::EmailTaken
             | Code::PasswordTooWeak => Self::Usage,
             Code::WrongCredentials

@@ -222,6 +222,8 @@ fn hint_of(error: &RpcError) -> Option<String> {
         Code::ModelUnknown | Code::SettingUnsupported => "`imagioo models` shows what each model accepts",
         Code::PriceAboveLimit => "raise `--max-credits`, or ask for less",
         Code::RequestIdReused => "repeat the first command exactly, or choose another `--request-id`",
+        Code::TooManyWebhooks => "`imagioo webhooks list` shows them, `imagioo webhooks remove` removes one",
+        Code::WebhookDisabled => "switch it on with `imagioo webhooks update NAME --enable`",
         Code::EmailTaken => "sign in with `imagioo login --email ADDRESS`",
         Code::Unauthenticated | Code::TokenExpired | Code::TokenRevoked => "sign in with `imagioo login`",
         Code::ApiKeyInvalid => "check `--api-key`, IMAGIOO_API_KEY and the profile",

@@ -1,6 +1,6 @@
 //! Resource names as people type them: with or without the collection.
 
-use imagioo_types::{ApiKeyId, GenerationId, ImageId};
+use imagioo_types::{ApiKeyId, EventId, GenerationId, ImageId, WebhookEndpointId};
 
 use crate::failure::Failure;
 
@@ -20,6 +20,50 @@ pub(crate) fn generation(text: &str) -> Result<GenerationId, Failure> {
 pub(crate) fn api_key(text: &str) -> Result<ApiKeyId, Failure> {
     let id = ApiKeyId::from_name(text).or_else(|_| text.parse());
     id.map_err(|_| unreadable(text, "an API key", "names look like `key_…`; `imagioo keys list` shows yours"))
+}
+
+/// The name of a webhook endpoint: `webhookEndpoints/whe_…` or `whe_…`.
+///
+/// # Errors
+/// [`Failure::Usage`].
+pub(crate) fn webhook_endpoint(text: &str) -> Result<WebhookEndpointId, Failure> {
+    let id = WebhookEndpointId::from_name(text).or_else(|_| text.parse());
+    let hint = "names look like `whe_…`; `imagioo webhooks list` shows yours";
+    id.map_err(|_| unreadable(text, "a webhook endpoint", hint))
+}
+
+/// The name of a delivery as the API writes it, from that or from `whe_…/deliveries/evt_…`.
+///
+/// # Errors
+/// [`Failure::Usage`].
+pub(crate) fn webhook_delivery(text: &str) -> Result<String, Failure> {
+    let read = || {
+        let (endpoint, event) = text.split_once("/deliveries/")?;
+        let event: EventId = event.parse().ok()?;
+        Some(format!("{}/deliveries/{event}", webhook_endpoint(endpoint).ok()?.name()))
+    };
+    let hint = "names look like `whe_…/deliveries/evt_…`; `imagioo webhooks deliveries whe_…` shows them";
+    read().ok_or_else(|| unreadable(text, "a webhook delivery", hint))
+}
+
+/// Something that has to do with deliveries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Deliverable {
+    /// All deliveries to one endpoint.
+    Endpoint(WebhookEndpointId),
+    /// One delivery.
+    Delivery(String),
+}
+
+/// The name of an endpoint or a delivery.
+///
+/// # Errors
+/// [`Failure::Usage`].
+pub(crate) fn deliverable(text: &str) -> Result<Deliverable, Failure> {
+    if text.contains("/deliveries/") {
+        return webhook_delivery(text).map(Deliverable::Delivery);
+    }
+    webhook_endpoint(text).map(Deliverable::Endpoint)
 }
 
 /// The name of a model: `models/…`, or only what follows.
@@ -70,6 +114,16 @@ mod tests {
         assert_eq!(generation(&format!("{id}")).expect("a name"), id);
         assert_eq!(downloadable(&format!("{id}")).expect("a name"), Downloadable::Generation(id));
         assert_eq!(model("sketch"), model("models/sketch"));
+    }
+
+    #[test]
+    fn a_delivery_is_named_through_its_endpoint() {
+        let (endpoint, event) = (WebhookEndpointId::generate(), EventId::generate());
+        let name = format!("{}/deliveries/{event}", endpoint.name());
+        assert_eq!(webhook_delivery(&name).expect("a name"), name);
+        assert_eq!(webhook_delivery(&format!("{endpoint}/deliveries/{event}")).expect("a name"), name);
+        assert_eq!(deliverable(&format!("{endpoint}")).expect("a name"), Deliverable::Endpoint(endpoint));
+        assert!(webhook_delivery(&format!("{event}")).is_err());
     }
 
     #[test]
