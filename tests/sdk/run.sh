@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The official OpenAI SDKs against a real server that draws with `sketch`: `make sdk`. Pinned versions are fetched into
+# The official OpenAI SDKs, and a receiver of webhooks, against a real server that draws with `sketch`: `make sdk`. Pinned versions are fetched into
 # .local/sdk once, with Node where the machine has none that is new enough. Needs no root.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -55,9 +55,11 @@ serve() { # a server whose provider takes long enough for partial images, with a
     local config=$home/data/config
     mkdir -p "$config"
     echo 'providers.sketch.latency_ms = 1200' >"$config/worker.toml"
+    cp -r deploy/config/comfyui "$home/" # named by the catalogue, beside it
     cat deploy/config/catalogue.toml tests/sdk/dear.toml >"$home/catalogue.toml"
-    echo "catalogue_file = \"$home/catalogue.toml\"" >"$config/gateway.toml"
-    "${fresh[@]}" target/debug/imagioo serve >"$home/log" 2>&1 &
+    printf '%s\n' "catalogue_file = \"$home/catalogue.toml\"" 'webhooks.trusted_hosts = ["127.0.0.1"]' >"$config/gateway.toml"
+    : >"$home/log" # there before anybody follows it
+    "${fresh[@]}" target/debug/imagioo serve >>"$home/log" 2>&1 &
     server=$!
     grep -q -m 1 "^stop with " < <(tail -n +1 --pid="$server" -f "$home/log") || { cat "$home/log"; return 1; }
 }
