@@ -52,7 +52,10 @@ async fn s70_a_request_sees_its_own_rows_even_without_a_filter() {
         let foreign = format!("{all} where owner = '{}'", eve.id.uuid());
         assert_eq!(count(&app, &ada, &foreign).await, Ok(0), "{table}: asking for another's");
     }
-    assert_eq!(seen, 7, "generations, images, presets and their versions, webhooks with deliveries and attempts");
+    assert_eq!(
+        seen, 7,
+        "generations, images, presets and their versions, webhooks with deliveries and attempts"
+    );
     finish(app).await;
 }
 
