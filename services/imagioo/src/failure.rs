@@ -167,7 +167,7 @@ impl Failure {
             }
             Self::Unanswered { request_id, cause } => return Some(unanswered(request_id, cause)),
             Self::Provider { .. } => {
-                "nothing was kept; check the key and the address, or skip the proof with `--no-check`"
+                "check the key and the address; `--no-check` keeps an account unproved"
             }
             Self::Damaged(_) => "download it again",
             Self::Keys(_) => "name the server's folder with `--data` or the keys' with `--keys-dir`",
