@@ -166,9 +166,7 @@ impl Failure {
                 return Some(format!("nothing was cancelled; {}", resume(name)));
             }
             Self::Unanswered { request_id, cause } => return Some(unanswered(request_id, cause)),
-            Self::Provider { .. } => {
-                "check the key and the address; `--no-check` keeps an account unproved"
-            }
+            Self::Provider { .. } => "check the key and the address; `--no-check` keeps an account unproved",
             Self::Damaged(_) => "download it again",
             Self::Keys(_) => "name the server's folder with `--data` or the keys' with `--keys-dir`",
             _ => "",
