@@ -6,6 +6,12 @@ use uuid::Uuid;
 
 use crate::webhooks::delivery::{Attempt, Delivery, DeliveryId};
 
+/// Lets the statements of a transaction see one instant: a delivery and its attempts then fit together. Comes first.
+pub(crate) async fn see_one_instant(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("set transaction isolation level repeatable read").execute(conn).await?;
+    Ok(())
+}
+
 /// Writes down a request.
 pub(crate) async fn insert(
     conn: &mut PgConnection,

@@ -24,6 +24,7 @@ pub(crate) struct Logged {
 pub(crate) async fn get(app: &App, caller: &Caller, id: DeliveryId) -> Result<Logged, Error> {
     let owner = caller.identity.user;
     let mut tx = begin_as(&app.pool, USER_ROLE, owner).await?;
+    db::webhook_attempts::see_one_instant(&mut tx).await?;
     let found = db::webhook_deliveries::find_owned(&mut tx, owner, id).await?;
     let delivery = found.ok_or_else(|| RpcError::not_found("webhook delivery"))?;
     let attempts = db::webhook_attempts::list(&mut tx, id, SHOWN).await?;
@@ -40,6 +41,7 @@ pub(crate) async fn list(
 ) -> Result<Vec<Logged>, Error> {
     let owner = caller.identity.user;
     let mut tx = begin_as(&app.pool, USER_ROLE, owner).await?;
+    db::webhook_attempts::see_one_instant(&mut tx).await?;
     db::webhook_endpoints::find_owned(&mut tx, owner, endpoint).await?.ok_or_else(not_found)?;
     let deliveries = db::webhook_deliveries::list(&mut tx, (owner, endpoint), before, limit).await?;
     let events: Vec<_> = deliveries.iter().map(|delivery| delivery.id.event.uuid()).collect();
