@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use imagioo_proto::DESCRIPTOR_SET;
-use imagioo_proto::generation::v1::{CreateGenerationRequest, GetGenerationRequest};
+use imagioo_proto::generation::v1::{CreateGenerationRequest, GetGenerationRequest, Preset};
 use imagioo_proto::jobs::v1::Complete;
 use imagioo_proto::jobs::v1::manifest::Ending;
 use imagioo_rpc::{Code, RpcError};
@@ -146,6 +146,8 @@ async fn every_call_that_names_something_answers_foreign_and_unknown_names_alike
     let hook = ada.hook("https://example.com/").await.name;
     let delivery = ada.test_hook(&hook).await.expect("a test").name;
     let unknown_hook = WebhookEndpointId::generate().name();
+    let preset = Preset { title: "Oils".to_owned(), ..Preset::default() };
+    ada.create_preset("oils", preset).await.expect("made");
     let unknown_delivery = delivery.replace(&hook, &unknown_hook);
     let mut tried = HashSet::new();
     for (service, method) in methods_with_a_name() {
@@ -154,7 +156,9 @@ async fn every_call_that_names_something_answers_foreign_and_unknown_names_alike
             "ImageService" => (image.clone(), ImageId::generate().name()),
             "WebhookService" if method.ends_with("Delivery") => (delivery.clone(), unknown_delivery.clone()),
             "WebhookService" => (hook.clone(), unknown_hook.clone()),
-            "ModelService" => continue,
+            "PresetService" => ("presets/oils".to_owned(), "presets/none".to_owned()),
+            // Everybody's, and the operators'.
+            "ModelService" | "PresetAdminService" => continue,
             other => panic!("{other}/{method} names something: say here whose it is"),
         };
         let path = format!("/imagioo.generation.v1.{service}/{method}");
@@ -170,6 +174,8 @@ async fn every_call_that_names_something_answers_foreign_and_unknown_names_alike
         "CancelGeneration",
         "GetImage",
         "DownloadImage",
+        "GetPreset",
+        "DeletePreset",
         "GetWebhookEndpoint",
         "DeleteWebhookEndpoint",
         "RotateWebhookSecret",
