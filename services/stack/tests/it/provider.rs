@@ -58,9 +58,10 @@ impl FakeProvider {
     }
 }
 
-/// The default catalogue, and one more model.
+/// The model of the default catalogue that needs no account, and one more.
 fn catalogue_text() -> String {
-    let defaults = include_str!("../../../../deploy/config/catalogue.toml");
+    let all = include_str!("../../../../deploy/config/catalogue.toml");
+    let (defaults, _) = all.split_once("# The models below").expect("those that need an account");
     format!(
         "{defaults}\n[[models]]\nid = \"paid\"\ntitle = \"Paid\"\noperations = [\"text_to_image\"]\n\
          sizes = [\"64x64\"]\nqualities = []\nformats = [\"png\", \"webp\", \"jpeg\"]\nmax_count = 4\nseed = false\n\
