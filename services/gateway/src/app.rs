@@ -6,7 +6,7 @@ use imagioo_picture::Verifier;
 use imagioo_proto::jobs::v1::GenerationChanged;
 use imagioo_queue::Queue;
 use imagioo_storage::Storage;
-use imagioo_types::{Clock, GenerationId};
+use imagioo_types::{Clock, GenerationId, UserId};
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
@@ -14,6 +14,8 @@ use crate::catalogue::{Catalogue, Current};
 use crate::config::Config;
 use crate::dispatch::depths::Depths;
 use crate::dispatch::health::Health;
+use crate::dispatch::lines::Lines;
+use crate::dispatch::pace::Pace;
 use crate::holds::Holds;
 use crate::hot::Hot;
 use crate::screening::PromptScreen;
@@ -40,6 +42,8 @@ pub(crate) struct Parts {
     pub(crate) hot: Hot,
     pub(crate) depths: Depths,
     pub(crate) health: Health,
+    pub(crate) lines: Lines,
+    pub(crate) pace: Pace,
     pub(crate) watchers: Watchers,
     pub(crate) webhooks: Webhooks,
     /// Wakes the relay of the outbox.
@@ -67,8 +71,8 @@ impl App {
     }
 
     /// Tells watchers, here and on other replicas, that a row changed.
-    pub(crate) async fn changed(&self, id: GenerationId, version: i64) {
-        self.watchers.tell(id, Signal::Changed);
-        self.queue.hint(&GenerationChanged { generation: id.name(), version }).await;
+    pub(crate) async fn changed(&self, owner: UserId, id: GenerationId, version: i64) {
+        self.watchers.tell(Some(owner), id, Signal::Changed);
+        self.queue.hint(&GenerationChanged { generation: id.name(), version, owner: owner.name() }).await;
     }
 }

@@ -19,6 +19,10 @@ use time::Duration;
 use crate::screening::ScreeningConfig;
 use crate::webhooks::WebhooksConfig;
 
+mod watches;
+
+pub use watches::Watches;
+
 /// Everything the gateway can be told.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +57,8 @@ pub struct Config {
     pub timing: Timing,
     /// Attempts and waits between them.
     pub retries: Retries,
+    /// Streams that show generations as they change.
+    pub watches: Watches,
     /// When a failing deployment is left alone.
     pub breaker: Breaker,
     /// What is sent to endpoints of users.
@@ -101,6 +107,7 @@ impl Config {
             bounded(key, value.into(), 1, most)?;
         }
         self.http.check()?;
+        self.watches.check()?;
         bounded("uploads.max_bytes", uploads.max_bytes, 1, 1 << 30)?;
         bounded("uploads.max_pixels", uploads.max_pixels, 1, 1 << 30)?;
         bounded("uploads.decoders", uploads.decoders as u64, 1, 1_000)?;

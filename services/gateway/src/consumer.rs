@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use imagioo_proto::jobs::v1::{GenerationChanged, GenerationFinished, GenerationProgress};
 use imagioo_queue::{Decision, QueueError, Subscription, topology};
 use imagioo_runtime::Shutdown;
-use imagioo_types::GenerationId;
+use imagioo_types::{GenerationId, UserId};
 
 use crate::app::App;
 use crate::generations::finish::{self, Finished};
@@ -40,12 +40,13 @@ pub(crate) async fn start(app: &App, shutdown: &Shutdown) -> Result<(), QueueErr
                 () = soft.requested() => return,
                 Some(hint) = changes.next() => {
                     if let Ok(id) = GenerationId::from_name(&hint.generation) {
-                        watchers.tell(id, Signal::Changed);
+                        watchers.tell(owner(&hint.owner), id, Signal::Changed);
                     }
                 }
                 Some(hint) = progress.next() => {
                     if let Ok(id) = GenerationId::from_name(&hint.generation) {
-                        signals(hint).for_each(|signal| watchers.tell(id, signal));
+                        let owner = owner(&hint.owner);
+                        signals(hint).for_each(|signal| watchers.tell(owner, id, signal));
                     }
                 }
                 else => return,
@@ -75,6 +76,11 @@ async fn apply(app: &App, message: GenerationFinished) -> Decision {
             Decision::Retry { after: DATABASE_RETRY }
         }
     }
+}
+
+/// Whom a hint names; an older replica's names nobody.
+fn owner(name: &str) -> Option<UserId> {
+    UserId::from_name(name).ok()
 }
 
 fn signals(hint: GenerationProgress) -> impl Iterator<Item = Signal> {

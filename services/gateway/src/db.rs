@@ -1,5 +1,6 @@
 //! Everything the gateway reads and writes in its schema. Functions run one statement and never begin or commit.
 
+pub(crate) mod backlog;
 pub(crate) mod calls;
 pub(crate) mod catalogues;
 pub(crate) mod deployment_health;
@@ -8,6 +9,7 @@ pub(crate) mod generations;
 pub(crate) mod images;
 pub(crate) mod outbox;
 pub(crate) mod presets;
+pub(crate) mod run_times;
 pub(crate) mod webhook_attempts;
 pub(crate) mod webhook_deliveries;
 pub(crate) mod webhook_endpoints;

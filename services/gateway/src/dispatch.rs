@@ -5,7 +5,9 @@ pub(crate) mod collector;
 pub(crate) mod depths;
 pub(crate) mod dispatcher;
 pub(crate) mod health;
+pub(crate) mod lines;
 pub(crate) mod offers;
+pub(crate) mod pace;
 pub(crate) mod sweeper;
 
 /// A user's part of a busy deployment.

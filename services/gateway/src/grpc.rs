@@ -2,6 +2,8 @@
 
 pub(crate) mod admin;
 pub(crate) mod convert;
+pub(crate) mod decode;
+mod feed;
 pub(crate) mod generation;
 pub(crate) mod image;
 mod json;
@@ -9,4 +11,5 @@ pub(crate) mod lease;
 pub(crate) mod model;
 pub(crate) mod preset;
 pub(crate) mod resolution;
+mod watch;
 pub(crate) mod webhook;

@@ -150,6 +150,8 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
         verifier: Verifier::new(config.uploads.max_pixels, config.uploads.decoders),
         depths: dispatch::depths::Depths::default(),
         health: dispatch::health::Health::default(),
+        lines: dispatch::lines::Lines::default(),
+        pace: dispatch::pace::Pace::default(),
         watchers: watchers::Watchers::default(),
         webhooks: webhooks::Webhooks::new(&config.webhooks, sealer, &pool)?,
         outbox: Arc::new(Notify::new()),
@@ -215,6 +217,8 @@ async fn start_background(app: &App, shutdown: &Shutdown) -> anyhow::Result<()> 
     );
     shutdown.spawn("relay the outbox", relay);
     shutdown.spawn("read queue depths", dispatch::depths::keep_fresh(app.clone(), shutdown.clone()));
+    shutdown.spawn("read waiting lines", dispatch::lines::keep_fresh(app.clone(), shutdown.clone()));
+    shutdown.spawn("measure run times", dispatch::pace::keep_fresh(app.clone(), shutdown.clone()));
     shutdown.spawn("exchange health", dispatch::health::exchange(app.clone(), shutdown.clone()));
     shutdown.spawn("dispatch", dispatch::dispatcher::run(app.clone(), shutdown.clone()));
     shutdown.spawn("sweep", dispatch::sweeper::run(app.clone(), shutdown.clone()));

@@ -1,14 +1,31 @@
-//! Who is watching which generation on this replica, and what they are told.
+//! Who is watching what on this replica, and what they are told.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use imagioo_types::GenerationId;
+use imagioo_types::{GenerationId, UserId};
 use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
-/// Signals a slow watcher may fall behind before it skips some; rows are re-read, so none is needed for truth.
-const BEHIND: usize = 32;
+/// Notices that a slow watcher may fall behind before it skips some; rows are re-read, so none is needed for truth.
+const BEHIND: usize = 64;
+
+/// What a watcher follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Topic {
+    Generation(GenerationId),
+    /// Every generation of a user.
+    User(UserId),
+}
+
+/// What happened to a generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) generation: GenerationId,
+    pub(crate) signal: Signal,
+}
 
 /// Something a watcher may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,57 +57,83 @@ pub(crate) struct Preview {
 
 /// The watchers of this replica. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Watchers(Arc<Mutex<HashMap<GenerationId, broadcast::Sender<Signal>>>>);
+pub(crate) struct Watchers(Arc<Mutex<Watched>>);
+
+#[derive(Debug, Default)]
+struct Watched {
+    topics: HashMap<Topic, broadcast::Sender<Notice>>,
+    /// How many follow on behalf of whom.
+    followers: HashMap<UserId, usize>,
+}
 
 impl Watchers {
-    /// Follows one generation until the subscription is dropped.
-    pub(crate) fn follow(&self, id: GenerationId) -> Subscription {
-        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sender = watched.entry(id).or_insert_with(|| broadcast::channel(BEHIND).0);
-        Subscription { id, signals: Some(sender.subscribe()), watchers: self.clone() }
+    /// Follows a topic on behalf of a user until the subscription is dropped.
+    pub(crate) fn follow(&self, topic: Topic, user: UserId) -> Subscription {
+        let mut watched = self.watched();
+        *watched.followers.entry(user).or_default() += 1;
+        let sender = watched.topics.entry(topic).or_insert_with(|| broadcast::channel(BEHIND).0);
+        Subscription { topic, user, notices: Some(sender.subscribe()), watchers: self.clone() }
     }
 
-    /// Tells everybody who follows the generation.
-    pub(crate) fn tell(&self, id: GenerationId, signal: Signal) {
-        let watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = watched.get(&id) {
+    /// Tells everybody who follows the generation, or all of its owner's.
+    pub(crate) fn tell(&self, owner: Option<UserId>, generation: GenerationId, signal: Signal) {
+        let watched = self.watched();
+        let topics = [Some(Topic::Generation(generation)), owner.map(Topic::User)];
+        let notice = Notice { generation, signal };
+        for sender in topics.iter().flatten().filter_map(|topic| watched.topics.get(topic)) {
             // Nobody listens between the last drop and its clean-up: nothing is lost.
-            let _ = sender.send(signal);
+            let _ = sender.send(notice.clone());
         }
     }
 
-    fn forget_if_unwatched(&self, id: GenerationId) {
-        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if watched.get(&id).is_some_and(|sender| sender.receiver_count() == 0) {
-            watched.remove(&id);
+    /// How many subscriptions a user has.
+    pub(crate) fn count(&self, user: UserId) -> usize {
+        self.watched().followers.get(&user).copied().unwrap_or_default()
+    }
+
+    fn forget(&self, topic: Topic, user: UserId) {
+        let mut watched = self.watched();
+        if watched.topics.get(&topic).is_some_and(|sender| sender.receiver_count() == 0) {
+            watched.topics.remove(&topic);
         }
+        if let Entry::Occupied(mut followers) = watched.followers.entry(user) {
+            *followers.get_mut() -= 1;
+            if *followers.get() == 0 {
+                followers.remove();
+            }
+        }
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One watcher's place.
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    id: GenerationId,
-    signals: Option<broadcast::Receiver<Signal>>,
+    topic: Topic,
+    user: UserId,
+    notices: Option<broadcast::Receiver<Notice>>,
     watchers: Watchers,
 }
 
 impl Subscription {
-    /// The next signal. A watcher that fell behind is told that the row changed.
-    pub(crate) async fn next(&mut self) -> Signal {
-        let Some(signals) = &mut self.signals else { return std::future::pending().await };
-        match signals.recv().await {
-            Ok(signal) => signal,
-            Err(broadcast::error::RecvError::Lagged(_)) => Signal::Changed,
-            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+    /// The next notice; nothing for a watcher that fell behind: whatever it follows may have changed.
+    pub(crate) async fn next(&mut self) -> Option<Notice> {
+        let Some(notices) = &mut self.notices else { return std::future::pending().await };
+        match notices.recv().await {
+            Ok(notice) => Some(notice),
+            Err(RecvError::Lagged(_)) => None,
+            Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.signals = None;
-        self.watchers.forget_if_unwatched(self.id);
+        self.notices = None;
+        self.watchers.forget(self.topic, self.user);
     }
 }
 
@@ -99,27 +142,34 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_watcher_hears_of_its_generation_only_and_leaves_nothing_behind() {
+    async fn a_watcher_hears_of_what_it_follows_only_and_leaves_nothing_behind() {
         let watchers = Watchers::default();
         let (mine, other) = (GenerationId::generate(), GenerationId::generate());
-        let mut subscription = watchers.follow(mine);
-        let progress = Progress { attempt: 1, epoch: 1, stage: "generating".to_owned(), percent: 40 };
-        watchers.tell(other, Signal::Changed);
-        watchers.tell(mine, Signal::Progress(progress.clone()));
-        assert_eq!(subscription.next().await, Signal::Progress(progress));
-        drop(subscription);
-        assert!(watchers.0.lock().expect("lock").is_empty());
+        let (me, somebody) = (UserId::generate(), UserId::generate());
+        let (mut one, mut all) =
+            (watchers.follow(Topic::Generation(mine), me), watchers.follow(Topic::User(me), me));
+        let progress =
+            Signal::Progress(Progress { attempt: 1, epoch: 1, stage: "generating".to_owned(), percent: 40 });
+        watchers.tell(Some(somebody), other, Signal::Changed);
+        watchers.tell(Some(me), mine, progress.clone());
+        let notice = Some(Notice { generation: mine, signal: progress });
+        assert_eq!(one.next().await, notice);
+        assert_eq!(all.next().await, notice);
+        assert_eq!((watchers.count(me), watchers.count(somebody)), (2, 0));
+        drop((one, all));
+        assert_eq!(watchers.count(me), 0);
+        assert!(watchers.watched().topics.is_empty());
     }
 
     #[tokio::test]
-    async fn a_watcher_that_fell_behind_is_told_to_read_again() {
+    async fn a_watcher_that_fell_behind_is_told_so() {
         let watchers = Watchers::default();
         let id = GenerationId::generate();
-        let mut subscription = watchers.follow(id);
+        let mut subscription = watchers.follow(Topic::Generation(id), UserId::generate());
         let preview = Preview { index: 0, format: 1, data: Bytes::new() };
         for _ in 0..=BEHIND {
-            watchers.tell(id, Signal::Preview(preview.clone()));
+            watchers.tell(None, id, Signal::Preview(preview.clone()));
         }
-        assert_eq!(subscription.next().await, Signal::Changed);
+        assert_eq!(subscription.next().await, None);
     }
 }

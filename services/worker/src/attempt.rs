@@ -131,5 +131,6 @@ fn hint(job: &Job, report: Report) -> GenerationProgress {
             format: generation::ImageFormat::from(preview.format).into(),
             data: preview.data,
         }),
+        owner: job.owner.name(),
     }
 }

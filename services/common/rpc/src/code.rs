@@ -91,6 +91,10 @@ codes! {
     RateLimited, "RATE_LIMITED", ResourceExhausted, TOO_MANY_REQUESTS;
     /// Too many generations of one user are waiting.
     QueueFull, "QUEUE_FULL", ResourceExhausted, TOO_MANY_REQUESTS;
+    /// The caller has as many streams open as anybody may have.
+    TooManyWatches, "TOO_MANY_WATCHES", ResourceExhausted, TOO_MANY_REQUESTS;
+    /// The reader of a stream took nothing for too long.
+    WatchTooSlow, "WATCH_TOO_SLOW", ResourceExhausted, TOO_MANY_REQUESTS;
     /// The user has as many webhook endpoints as allowed.
     TooManyWebhooks, "TOO_MANY_WEBHOOKS", FailedPrecondition, UNPROCESSABLE_ENTITY;
     /// The webhook endpoint is disabled and receives nothing.

@@ -4,13 +4,15 @@
 //! `u.queued`): an update first looks at the row as of the statement's snapshot, and its check constraints already fail
 //! there when the counter has grown since.
 
-use imagioo_types::GenerationId;
+use imagioo_types::{GenerationId, UserId};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 /// A generation whose turn has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Dispatched {
     pub(crate) generation: GenerationId,
+    pub(crate) owner: UserId,
     pub(crate) attempt: i32,
     pub(crate) version: i64,
     /// The `traceparent` of the call that created it.
@@ -90,7 +92,7 @@ pub(crate) async fn claim(
            update generation.generations g
            set state = 'dispatched', dispatched_at = generation.clock_now(), not_before = null, version = g.version + 1
            from locked where g.id = locked.id
-           returning g.id, g.attempt, g.version, g.trace"#,
+           returning g.id, g.owner, g.attempt, g.version, g.trace"#,
         queue,
         window,
         retries,
@@ -101,6 +103,7 @@ pub(crate) async fn claim(
         .into_iter()
         .map(|row| Dispatched {
             generation: GenerationId::from_uuid(row.id),
+            owner: UserId::from_uuid(row.owner),
             attempt: row.attempt,
             version: row.version,
             trace: row.trace,
@@ -131,6 +134,30 @@ pub(crate) async fn depths(conn: &mut PgConnection, queues: &[String]) -> Result
            ) u using (queue)
            group by queue"#,
         queues,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A user who waits in a queue.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Waiting {
+    pub(crate) queue: String,
+    pub(crate) owner: Uuid,
+    pub(crate) vtime: f64,
+    pub(crate) weight: f64,
+    pub(crate) queued: i32,
+}
+
+/// Who waits, those first whose turn comes first; at most `limit` of them.
+pub(crate) async fn waiting(conn: &mut PgConnection, limit: i64) -> Result<Vec<Waiting>, sqlx::Error> {
+    sqlx::query_as!(
+        Waiting,
+        r#"select queue, owner, vtime, weight, queued from generation.dispatch_users
+           where queued > 0
+           order by queue, vtime
+           limit $1"#,
+        limit,
     )
     .fetch_all(conn)
     .await

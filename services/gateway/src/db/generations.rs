@@ -12,6 +12,7 @@ use crate::catalogue::Stop;
 use crate::generation::{Failure, Generation, Input, State};
 
 pub(crate) mod cancel;
+pub(crate) mod changes;
 pub(crate) mod insert;
 pub(crate) mod lease;
 pub(crate) mod reroute;
@@ -150,6 +151,19 @@ pub(crate) async fn list(
     )
     .fetch_all(conn)
     .await?;
+    rows.into_iter().map(Generation::try_from).collect()
+}
+
+/// Those of these generations that are the owner's, oldest first.
+pub(crate) async fn list_named(
+    conn: &mut PgConnection,
+    owner: UserId,
+    ids: &[Uuid],
+) -> Result<Vec<Generation>, sqlx::Error> {
+    let rows =
+        select!(r#"where id = any($2) and owner = $1 and state <> 'void' order by id"#, owner.uuid(), ids,)
+            .fetch_all(conn)
+            .await?;
     rows.into_iter().map(Generation::try_from).collect()
 }
 

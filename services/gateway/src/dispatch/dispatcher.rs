@@ -105,7 +105,7 @@ async fn turn(
                 GenerationReady { generation: dispatched.generation.name(), attempt: dispatched.attempt };
             let offer = Offer { deployment: deployment.id.clone(), ready, trace: dispatched.trace };
             offers::make(&app.queue, &offer).await;
-            app.changed(dispatched.generation, dispatched.version).await;
+            app.changed(dispatched.owner, dispatched.generation, dispatched.version).await;
         }
     }
     Ok(any)

@@ -17,7 +17,7 @@ pub(crate) async fn cancel(app: &App, caller: &Caller, id: GenerationId) -> Resu
         let mut outcome = outcome::cancelled(&whole.generation, app.clock.now());
         outcome.unless_running = true;
         let ended = finish::settle(app, outcome).await?.is_some();
-        if ended || request(app, id, whole.generation.attempt).await? {
+        if ended || request(app, caller, &whole).await? {
             return read::get(app, caller, id).await;
         }
         // Neither waiting nor running: it ended or began another attempt since it was read. Look again.
@@ -27,10 +27,11 @@ pub(crate) async fn cancel(app: &App, caller: &Caller, id: GenerationId) -> Resu
 }
 
 /// Asks the worker to stop; false when the generation does not run.
-async fn request(app: &App, id: GenerationId, attempt: i32) -> Result<bool, Error> {
-    if !db::generations::cancel::request(&mut *app.pool.acquire().await?, id).await? {
-        return Ok(false);
-    }
+async fn request(app: &App, caller: &Caller, whole: &Whole) -> Result<bool, Error> {
+    let (id, attempt) = (whole.generation.id, whole.generation.attempt);
+    let noted = db::generations::cancel::request(&mut *app.pool.acquire().await?, id).await?;
+    let Some(version) = noted else { return Ok(false) };
+    app.changed(caller.identity.user, id, version).await;
     app.queue.hint(&CancelUpstream { generation: id.name(), attempt }).await;
     Ok(true)
 }

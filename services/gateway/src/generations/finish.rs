@@ -89,16 +89,19 @@ fn decide(app: &App, generation: &Generation, images: Vec<Image>, report: Report
 /// Applies an outcome and wakes everybody it concerns; nothing when the generation had one already.
 pub(crate) async fn settle(app: &App, outcome: Outcome) -> Result<Option<Applied>, Error> {
     let applied = app.hot.settle(outcome).await?;
-    if let Some(applied) = applied {
+    if let Some(applied) = &applied {
         if applied.state.is_final() {
             app.outbox.notify_one();
             instruments::ended(applied.state);
+        }
+        if let Some(seconds) = applied.ran {
+            app.pace.note(&applied.deployment, seconds);
         }
         if applied.hooked {
             app.webhooks.wake.notify_one();
         }
         app.turns.notify_one();
-        app.changed(applied.generation, applied.version).await;
+        app.changed(applied.owner, applied.generation, applied.version).await;
     }
     Ok(applied)
 }

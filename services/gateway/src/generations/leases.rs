@@ -32,7 +32,7 @@ pub(crate) async fn start(app: &App, claim: Claim) -> Result<Option<Taken>, Erro
         finish::give_back(app, started.generation, gone(&started.deployment)).await?;
         return Ok(None);
     };
-    app.changed(started.generation, started.version).await;
+    app.changed(started.owner, started.generation, started.version).await;
     let calls = if started.epoch > 1 {
         let mut conn = app.pool.acquire().await?;
         db::calls::list(&mut conn, &[started.generation.uuid()], &[started.attempt]).await?

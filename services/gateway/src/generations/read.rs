@@ -45,8 +45,23 @@ pub(crate) async fn list(
         }
     };
     let ids: Vec<_> = generations.iter().map(|generation| generation.id.uuid()).collect();
-    let mut images = db::images::list_of(&mut tx, &ids).await?;
+    let images = db::images::list_of(&mut tx, &ids).await?;
     tx.commit().await?;
+    Ok(with_images(generations, images))
+}
+
+/// Those of these generations that are the caller's, oldest first.
+pub(crate) async fn several(app: &App, caller: &Caller, ids: &[GenerationId]) -> Result<Vec<Whole>, Error> {
+    let owner = caller.identity.user;
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    let mut tx = begin_as(&app.pool, USER_ROLE, owner).await?;
+    let generations = db::generations::list_named(&mut tx, owner, &ids).await?;
+    let images = db::images::list_of(&mut tx, &ids).await?;
+    tx.commit().await?;
+    Ok(with_images(generations, images))
+}
+
+fn with_images(generations: Vec<Generation>, mut images: Vec<Image>) -> Vec<Whole> {
     let mut pages = Vec::with_capacity(generations.len());
     for generation in generations {
         let (own, rest) =
@@ -54,7 +69,7 @@ pub(crate) async fn list(
         images = rest;
         pages.push(Whole { generation, images: own });
     }
-    Ok(pages)
+    pages
 }
 
 /// The caller's image with this id.

@@ -8,17 +8,27 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::error::Error;
+use crate::generations::outlook::{self, Outlook};
 use crate::generations::read::{self, Whole};
-use crate::watchers::{Preview, Progress, Signal, Subscription};
+use crate::watchers::{Notice, Preview, Progress, Signal, Subscription, Topic};
 
 /// Without a signal the row is read again after this long, so that a lost hint delays a watcher and nothing more.
-const REREAD: Duration = Duration::from_secs(5);
+pub(super) const REREAD: Duration = Duration::from_secs(5);
+
+/// A generation as it is at some moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Now {
+    pub(crate) whole: Whole,
+    pub(crate) outlook: Outlook,
+    /// How far its attempt has come.
+    pub(crate) progress: Option<Progress>,
+}
 
 /// One step of a watched generation.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// The generation after a change, and how far its attempt has come.
-    Changed(Box<Whole>, Option<Progress>),
+    /// The generation after a change.
+    Changed(Box<Now>),
     Preview(Preview),
     /// Nothing changed for a while.
     Heartbeat,
@@ -30,61 +40,74 @@ pub(crate) struct Watch {
     caller: Caller,
     id: GenerationId,
     subscription: Subscription,
+    /// The version that the watcher knows, and the position that it was told.
     seen: i64,
+    ahead: i64,
     progress: Option<Progress>,
+    begun: bool,
     over: bool,
 }
 
 impl Watch {
-    /// Starts to follow; the subscription precedes the first read, so that nothing falls between them.
-    pub(crate) fn start(app: &App, caller: &Caller, id: GenerationId) -> Self {
+    /// Starts to follow from `seen` on; the subscription precedes the first read, so that nothing falls between them.
+    pub(crate) fn start(app: &App, caller: &Caller, id: GenerationId, seen: i64) -> Self {
         Self {
             app: app.clone(),
             caller: caller.clone(),
             id,
-            subscription: app.watchers.follow(id),
-            seen: 0,
+            subscription: app.watchers.follow(Topic::Generation(id), caller.identity.user),
+            seen,
+            ahead: 0,
             progress: None,
+            begun: false,
             over: false,
         }
     }
 
     /// The next step; nothing after the final state.
     pub(crate) async fn next(&mut self) -> Result<Option<Step>, Error> {
-        if self.over {
-            return Ok(None);
+        if !self.begun {
+            self.begun = true;
+            if let Some(step) = self.read(false).await? {
+                return Ok(Some(step));
+            }
         }
-        if self.seen == 0 {
-            return self.read().await;
-        }
-        loop {
+        while !self.over {
             match tokio::time::timeout(REREAD, self.subscription.next()).await {
-                Err(_) => return Ok(self.read().await?.or(Some(Step::Heartbeat))),
-                Ok(Signal::Changed) => {
-                    if let Some(step) = self.read().await? {
+                Err(_) => {
+                    let step = self.read(false).await?;
+                    return Ok(step.or_else(|| (!self.over).then_some(Step::Heartbeat)));
+                }
+                Ok(None | Some(Notice { signal: Signal::Changed, .. })) => {
+                    if let Some(step) = self.read(false).await? {
                         return Ok(Some(step));
                     }
                 }
-                Ok(Signal::Preview(preview)) => return Ok(Some(Step::Preview(preview))),
-                Ok(Signal::Progress(progress)) => {
+                Ok(Some(Notice { signal: Signal::Preview(preview), .. })) => {
+                    return Ok(Some(Step::Preview(preview)));
+                }
+                Ok(Some(Notice { signal: Signal::Progress(progress), .. })) => {
                     self.progress = Some(progress);
-                    self.seen = 0;
-                    return self.read().await;
+                    return self.read(true).await;
                 }
             }
         }
+        Ok(None)
     }
 
-    /// The generation if it is newer than what was shown.
-    async fn read(&mut self) -> Result<Option<Step>, Error> {
+    /// The generation if it is newer than what the watcher knows, has another position, or is to be shown `anyway`.
+    async fn read(&mut self, anyway: bool) -> Result<Option<Step>, Error> {
         let whole = read::get(&self.app, &self.caller, self.id).await?;
-        if whole.generation.version <= self.seen {
+        let generation = &whole.generation;
+        self.over = generation.state.is_final();
+        let outlooks = outlook::of(&self.app, generation.owner, std::iter::once(generation)).await?;
+        let outlook = outlooks.get(&self.id).copied().unwrap_or_default();
+        if generation.version <= self.seen && outlook.ahead == self.ahead && !anyway {
             return Ok(None);
         }
-        self.seen = whole.generation.version;
-        self.over = whole.generation.state.is_final();
-        let current = self.progress.clone().filter(|progress| progress.attempt == whole.generation.attempt);
-        Ok(Some(Step::Changed(Box::new(whole), current)))
+        (self.seen, self.ahead) = (self.seen.max(generation.version), outlook.ahead);
+        let progress = self.progress.clone().filter(|progress| progress.attempt == generation.attempt);
+        Ok(Some(Step::Changed(Box::new(Now { whole, outlook, progress }))))
     }
 }
 
@@ -99,10 +122,10 @@ pub(crate) async fn wait(
         return read::get(app, caller, id).await;
     }
     let deadline = Instant::now() + wait;
-    let mut watch = Watch::start(app, caller, id);
+    let mut watch = Watch::start(app, caller, id, 0);
     while let Ok(step) = tokio::time::timeout_at(deadline, watch.next()).await {
         match step? {
-            Some(Step::Changed(whole, _)) if whole.generation.state.is_final() => return Ok(*whole),
+            Some(Step::Changed(now)) if now.whole.generation.state.is_final() => return Ok(now.whole),
             Some(_) => {}
             None => break,
         }

@@ -9,7 +9,9 @@ use time::OffsetDateTime;
 
 use crate::catalogue::{Asked, Consent};
 use crate::generation::{Failure, Generation, Image, Input, Role, State};
+use crate::generations::outlook::Estimate;
 use crate::generations::read::Whole;
+use crate::generations::watch::Now;
 use crate::watchers::Progress;
 
 pub(crate) fn timestamp(at: OffsetDateTime) -> Timestamp {
@@ -76,8 +78,8 @@ fn wire_state(state: State) -> wire::GenerationState {
     }
 }
 
-/// A generation as the API shows it. `ahead` is the estimated number of generations before it in its queue.
-pub(crate) fn generation(whole: Whole, ahead: i64, progress: Option<Progress>) -> wire::Generation {
+/// A generation as the API shows it.
+pub(crate) fn generation(Now { whole, outlook, progress }: Now) -> wire::Generation {
     let Whole { generation: Generation { settings, failure, wording, .. }, .. } = &whole;
     let (settings, failure) =
         (settings.to_message(wording.negative_text()), failure.as_ref().map(wire_failure));
@@ -96,7 +98,7 @@ pub(crate) fn generation(whole: Whole, ahead: i64, progress: Option<Progress>) -
         count: generation.count,
         price: generation.price.get(),
         charge: generation.charge.map(Credits::get).unwrap_or_default(),
-        queue_position: waits.then_some(if generation.state == State::Queued { ahead } else { 0 }),
+        queue_position: waits.then_some(outlook.ahead),
         progress: runs.then(|| wire_progress(progress)),
         images: images.into_iter().map(image).collect(),
         failure,
@@ -109,6 +111,22 @@ pub(crate) fn generation(whole: Whole, ahead: i64, progress: Option<Progress>) -
         parent: generation.parent.map(GenerationId::name).unwrap_or_default(),
         deployment: generation.deployment,
         preset: generation.preset.unwrap_or_default(),
+        estimate: outlook.estimate.map(estimate),
+    }
+}
+
+pub(crate) fn estimate(estimate: Estimate) -> wire::Estimate {
+    let length = |length: std::time::Duration| {
+        Some(prost_types::Duration {
+            seconds: i64::try_from(length.as_secs()).unwrap_or(i64::MAX),
+            nanos: i32::try_from(length.subsec_nanos()).unwrap_or_default(),
+        })
+    };
+    wire::Estimate {
+        wait: length(estimate.wait),
+        median: length(estimate.median),
+        p90: length(estimate.p90),
+        samples: estimate.samples,
     }
 }
 

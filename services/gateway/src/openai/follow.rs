@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use crate::generations::create;
 use crate::generations::read::Whole;
 use crate::generations::watch::{self, Watch};
-use crate::grpc::generation::decode;
+use crate::grpc::decode;
 use crate::watchers::Preview;
 
 /// What there is to see of a generation that is followed.
@@ -45,7 +45,7 @@ impl Following {
     ) -> Result<Self, Refusal> {
         let has_key = !request.request_id.is_empty();
         // Pictures are hashed with the rest of the request, which takes a while.
-        let call = tokio::task::spawn_blocking(|| decode(request)).await.map_err(RpcError::internal)??;
+        let call = tokio::task::spawn_blocking(|| decode::create(request)).await.map_err(RpcError::internal)??;
         let (accepted, answer) = oneshot::channel();
         let (app, creator) = (door.app.clone(), caller.clone());
         door.shutdown.spawn("accept a generation", async move {
@@ -62,7 +62,7 @@ impl Following {
             door: door.clone(),
             id,
             caller: caller.clone(),
-            watch: Watch::start(&door.app, caller, id),
+            watch: Watch::start(&door.app, caller, id, 0),
             until: Instant::now() + wait,
             has_key,
         })
@@ -98,18 +98,22 @@ impl Following {
             self.door.verifier.not_revoked(&self.caller.identity)?;
             match step {
                 Some(watch::Step::Preview(preview)) => return Ok(Step::Preview(preview)),
-                Some(watch::Step::Changed(whole, _)) if !whole.generation.state.is_final() => {
-                    return Ok(Step::Changed(whole));
-                }
-                Some(watch::Step::Changed(whole, _)) if whole.images.is_empty() => {
-                    return Err(Refusal::of_ending(&whole.generation));
-                }
-                Some(watch::Step::Changed(whole, _)) => return Ok(Step::Delivered(whole)),
+                Some(watch::Step::Changed(now)) => return shown(now.whole),
                 Some(watch::Step::Heartbeat) => {}
                 None => return Err(RpcError::internal("a followed generation has no end").into()),
             }
         }
     }
+}
+
+fn shown(whole: Whole) -> Result<Step, Refusal> {
+    if !whole.generation.state.is_final() {
+        return Ok(Step::Changed(Box::new(whole)));
+    }
+    if whole.images.is_empty() {
+        return Err(Refusal::of_ending(&whole.generation));
+    }
+    Ok(Step::Delivered(Box::new(whole)))
 }
 
 fn late() -> RpcError {

@@ -14,7 +14,9 @@ use super::event::EventType;
 use crate::app::App;
 use crate::db;
 use crate::error::Error;
+use crate::generations::outlook::Outlook;
 use crate::generations::read::Whole;
+use crate::generations::watch::Now;
 use crate::grpc::convert;
 use crate::grpc::webhook::convert as shown;
 
@@ -63,8 +65,9 @@ pub(super) async fn resource(
                 return Ok(None);
             };
             let images = db::images::list_of(&mut conn, &[id.uuid()]).await?;
-            let ahead = app.depths.queued(&generation.deployment);
-            let message = convert::generation(Whole { generation, images }, ahead, None);
+            let whole = Whole { generation, images };
+            // No event tells of a generation that waits, and an estimate would be old when it arrives.
+            let message = convert::generation(Now { whole, outlook: Outlook::default(), progress: None });
             Ok(Some(Resource::Generation(Box::new(message))))
         }
         Subject::Endpoint(id) => {

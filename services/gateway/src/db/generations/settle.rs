@@ -1,6 +1,6 @@
 //! Applying outcomes: state, images, settlement message, webhooks and freed slot in one commit, many rows in one statement.
 
-use imagioo_types::{Credits, GenerationId};
+use imagioo_types::{Credits, GenerationId, UserId};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -8,6 +8,10 @@ use uuid::Uuid;
 use super::{State, reroute};
 use crate::db::broken;
 use crate::generation::{Failure, Image};
+
+mod columns;
+
+use columns::{Columns, ImageColumns};
 
 /// What is to become of a generation at a certain attempt.
 #[derive(Debug, Clone)]
@@ -41,14 +45,18 @@ pub(crate) struct Settled {
 }
 
 /// An outcome that was applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Applied {
     pub(crate) generation: GenerationId,
+    pub(crate) owner: UserId,
+    pub(crate) deployment: String,
     pub(crate) state: State,
     pub(crate) version: i64,
     pub(crate) attempt: i32,
     /// Whether a webhook tells of it.
     pub(crate) hooked: bool,
+    /// Seconds that it ran, when its first attempt succeeded.
+    pub(crate) ran: Option<f64>,
 }
 
 /// Applies each outcome once: to a generation that has none and is at the named attempt.
@@ -136,7 +144,7 @@ pub(crate) async fn settle(
                    charge = case when before.new_state = 'queued' then null else before.charge end,
                    ended_at = case when before.new_state = 'queued' then null else generation.clock_now() end
                from before where g.id = before.id
-               returning g.id, g.owner, g.deployment, g.state, g.version, g.attempt, g.not_before, g.ended_at
+               returning g.id, g.owner, g.deployment, g.state, g.version, g.attempt, g.not_before, g.started_at, g.ended_at
            ), left_backlog as (
                delete from generation.backlog b using before
                where b.generation = before.id and before.new_state <> 'queued'
@@ -173,7 +181,9 @@ pub(crate) async fn settle(
                where before.new_state <> 'queued'
                returning generation
            )
-           select id, state, version, attempt,
+           select id, owner, deployment, state, version, attempt,
+                  case when state = 'succeeded' and attempt = 1
+                       then extract(epoch from ended_at - started_at)::float8 end as ran,
                   exists (select from hooked where hooked.generation = changed.id) as "hooked!"
            from changed"#,
         &rows.ids,
@@ -205,93 +215,16 @@ pub(crate) async fn settle(
         .into_iter()
         .map(|row| {
             let state = State::try_from(row.state).map_err(broken)?;
-            let generation = GenerationId::from_uuid(row.id);
-            let (version, attempt, hooked) = (row.version, row.attempt, row.hooked);
-            Ok(Applied { generation, state, version, attempt, hooked })
+            Ok(Applied {
+                generation: GenerationId::from_uuid(row.id),
+                owner: UserId::from_uuid(row.owner),
+                deployment: row.deployment,
+                state,
+                version: row.version,
+                attempt: row.attempt,
+                hooked: row.hooked,
+                ran: row.ran,
+            })
         })
         .collect()
-}
-
-#[derive(Default)]
-struct Columns {
-    ids: Vec<Uuid>,
-    attempts: Vec<i32>,
-    states: Vec<String>,
-    charges: Vec<i64>,
-    failures: Vec<Option<serde_json::Value>>,
-    not_before: Vec<Option<OffsetDateTime>>,
-    unless_running: Vec<bool>,
-    message_ids: Vec<Uuid>,
-    message_names: Vec<String>,
-    message_bodies: Vec<Vec<u8>>,
-    message_traces: Vec<Option<String>>,
-    elsewhere: Vec<Option<String>>,
-}
-
-impl Columns {
-    fn of(outcomes: &[Outcome]) -> Result<Self, sqlx::Error> {
-        let mut columns = Self::default();
-        for outcome in outcomes {
-            let (state, charge, not_before, elsewhere) = match &outcome.ending {
-                Ending::End { state, charge, .. } => (*state, *charge, None, None),
-                Ending::Requeue { not_before, deployment } => {
-                    (State::Queued, Credits::ZERO, *not_before, deployment.clone())
-                }
-            };
-            let failure = outcome.failure.as_ref().map(serde_json::to_value).transpose().map_err(broken)?;
-            columns.ids.push(outcome.generation.uuid());
-            columns.attempts.push(outcome.attempt);
-            columns.states.push(state.as_str().to_owned());
-            columns.charges.push(charge.get());
-            columns.failures.push(failure);
-            columns.not_before.push(not_before);
-            columns.unless_running.push(outcome.unless_running);
-            columns.message_ids.push(outcome.settled.message_id);
-            columns.message_names.push(outcome.settled.name.clone());
-            columns.message_bodies.push(outcome.settled.body.clone());
-            columns.message_traces.push(outcome.settled.trace.clone());
-            columns.elsewhere.push(elsewhere);
-        }
-        Ok(columns)
-    }
-}
-
-#[derive(Default)]
-struct ImageColumns {
-    ids: Vec<Uuid>,
-    generations: Vec<Uuid>,
-    indexes: Vec<i32>,
-    object_keys: Vec<String>,
-    formats: Vec<String>,
-    widths: Vec<i32>,
-    heights: Vec<i32>,
-    sizes: Vec<i64>,
-    hashes: Vec<Vec<u8>>,
-    seeds: Vec<Option<i64>>,
-}
-
-impl ImageColumns {
-    fn of(outcomes: &[Outcome]) -> Self {
-        let mut columns = Self::default();
-        let delivered = outcomes.iter().flat_map(|outcome| {
-            let images = match &outcome.ending {
-                Ending::End { images, .. } => images.as_slice(),
-                Ending::Requeue { .. } => &[],
-            };
-            images.iter().map(|image| (outcome.generation, image))
-        });
-        for (generation, image) in delivered {
-            columns.ids.push(image.id.uuid());
-            columns.generations.push(generation.uuid());
-            columns.indexes.push(image.index);
-            columns.object_keys.push(image.object_key.clone());
-            columns.formats.push(image.format.as_str().to_owned());
-            columns.widths.push(image.width);
-            columns.heights.push(image.height);
-            columns.sizes.push(image.size_bytes);
-            columns.hashes.push(image.sha256.clone());
-            columns.seeds.push(image.seed);
-        }
-        columns
-    }
 }
