@@ -60,7 +60,7 @@ async fn watch(
     backoff: &mut Backoff,
     show: &mut impl FnMut(Sight<'_>),
 ) -> Result<Option<Generation>, Failure> {
-    let message = WatchGenerationRequest { name: name.to_owned() };
+    let message = WatchGenerationRequest { name: name.to_owned(), after_version: 0 };
     let mut steps = client
         .call(message, async |channel, request| client::generations(channel).watch_generation(request).await)
         .await?;

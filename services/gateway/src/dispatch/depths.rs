@@ -1,4 +1,4 @@
-//! How full each queue is: an estimate that every replica refreshes, for queue positions and for dispatch at create.
+//! How full each queue is: an estimate that every replica refreshes, for dispatch at create.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,11 +25,6 @@ impl Depths {
     /// Whether the dispatcher has slots to give.
     pub(crate) fn has_slots(&self, queue: &str, window: i64) -> bool {
         self.read(queue).map_or(window > 0, |depth| depth.in_flight < window)
-    }
-
-    /// Generations that wait in a queue.
-    pub(crate) fn queued(&self, queue: &str) -> i64 {
-        self.read(queue).map_or(0, |depth| depth.queued)
     }
 
     fn read(&self, queue: &str) -> Option<Depth> {

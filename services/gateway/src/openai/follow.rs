@@ -45,7 +45,8 @@ impl Following {
     ) -> Result<Self, Refusal> {
         let has_key = !request.request_id.is_empty();
         // Pictures are hashed with the rest of the request, which takes a while.
-        let call = tokio::task::spawn_blocking(|| decode::create(request)).await.map_err(RpcError::internal)??;
+        let call =
+            tokio::task::spawn_blocking(|| decode::create(request)).await.map_err(RpcError::internal)??;
         let (accepted, answer) = oneshot::channel();
         let (app, creator) = (door.app.clone(), caller.clone());
         door.shutdown.spawn("accept a generation", async move {

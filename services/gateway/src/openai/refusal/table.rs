@@ -18,7 +18,9 @@ pub(super) fn row(code: Code) -> (StatusCode, &'static str, &'static str) {
         Code::ModelUnknown | Code::ModelSunset => (StatusCode::NOT_FOUND, INVALID, "model_not_found"),
         Code::InsufficientCredits => (TOO_MANY, "insufficient_quota", "insufficient_quota"),
         Code::WalletFrozen | Code::InDebt => (TOO_MANY, "billing_not_active", "billing_not_active"),
-        Code::RateLimited | Code::QueueFull => (TOO_MANY, "requests", "rate_limit_exceeded"),
+        Code::RateLimited | Code::QueueFull | Code::TooManyWatches | Code::WatchTooSlow => {
+            (TOO_MANY, "requests", "rate_limit_exceeded")
+        }
         Code::TooLarge => (code.http(), INVALID, "request_too_large"),
         Code::RequestIdReused => (code.http(), INVALID, "idempotency_key_reused"),
         Code::RequestGivenUp => (code.http(), INVALID, "idempotency_key_given_up"),

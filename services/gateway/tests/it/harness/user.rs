@@ -172,7 +172,7 @@ impl User {
     }
 
     pub async fn try_watch(&self, name: &str) -> Result<Watching, RpcError> {
-        let request = self.says(WatchGenerationRequest { name: name.to_owned() });
+        let request = self.says(WatchGenerationRequest { name: name.to_owned(), after_version: 0 });
         let steps = within("an answer", self.generations().watch_generation(request)).await?;
         Ok(Watching { steps: steps.into_inner(), version: 0 })
     }

@@ -138,6 +138,7 @@ impl Attempt {
             stage: "generating".to_owned(),
             percent,
             preview,
+            owner: self.job.owner.clone(),
         };
         self.hands.queue.hint(&hint).await;
     }
