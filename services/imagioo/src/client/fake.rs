@@ -154,6 +154,15 @@ impl GenerationService for Fake {
         streaming(self.watch.as_ref(), request)
     }
 
+    type WatchGenerationsStream = Stream<generation::WatchGenerationsResponse>;
+
+    async fn watch_generations(
+        &self,
+        _: Request<generation::WatchGenerationsRequest>,
+    ) -> Answer<Self::WatchGenerationsStream> {
+        refused()
+    }
+
     async fn cancel_generation(
         &self,
         _: Request<generation::CancelGenerationRequest>,
