@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use crate::address::Address;
 use crate::commands::{
     admin, balance, cancel, doctor, download, generate, keys, list, login, logout, models, presets,
-    providers, show, signup, webhooks, whoami,
+    providers, show, signup, watch, webhooks, whoami,
 };
 use crate::{exit, serve};
 
@@ -69,6 +69,8 @@ pub(crate) enum ClientCommand {
     List(list::Args),
     /// Show one generation
     Show(show::Args),
+    /// Follow one generation to its end, or all of yours
+    Watch(watch::Args),
     /// Save an image, or all images of a generation
     Download(download::Args),
     /// End a generation early; what was delivered is kept and charged
@@ -102,6 +104,7 @@ impl ClientCommand {
             Self::Generate(_) => "generate",
             Self::List(_) => "list",
             Self::Show(_) => "show",
+            Self::Watch(_) => "watch",
             Self::Download(_) => "download",
             Self::Cancel(_) => "cancel",
             Self::Balance(_) => "balance",

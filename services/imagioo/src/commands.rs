@@ -20,6 +20,7 @@ pub(crate) mod presets;
 pub(crate) mod providers;
 pub(crate) mod show;
 pub(crate) mod signup;
+pub(crate) mod watch;
 pub(crate) mod webhooks;
 pub(crate) mod whoami;
 
@@ -36,6 +37,7 @@ pub(crate) async fn run(context: &Context, command: ClientCommand) -> Result<Exi
         ClientCommand::Generate(args) => generate::run(context, *args).await,
         ClientCommand::List(args) => list::run(context, args).await,
         ClientCommand::Show(args) => show::run(context, args).await,
+        ClientCommand::Watch(args) => watch::run(context, args).await,
         ClientCommand::Download(args) => download::run(context, args).await,
         ClientCommand::Cancel(args) => cancel::run(context, args).await,
         ClientCommand::Balance(args) => balance::run(context, args).await,

@@ -38,6 +38,7 @@ impl Saving<'_> {
             self.progress.saving(number, images.len());
             let place = self.destination.place(image)?;
             self.one(client, image, &place).await?;
+            self.progress.saved(&place);
             places.push(place);
         }
         Ok(places)

@@ -26,6 +26,13 @@ pub(crate) fn otlp_endpoint() -> Option<String> {
     env::var_os(COLLECTOR).filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned())
 }
 
+/// What terminals say about themselves: `TERM`, and the program behind it.
+pub(crate) fn terminal() -> (String, String) {
+    let text = |variable| env::var_os(variable).unwrap_or_default().to_string_lossy().into_owned();
+    let kitty = env::var_os("KITTY_WINDOW_ID").map(|_| "kitty".to_owned());
+    (text("TERM"), kitty.unwrap_or_else(|| text("TERM_PROGRAM")))
+}
+
 fn beneath(variable: &str, in_home: &str) -> Option<PathBuf> {
     // The XDG specification has relative paths ignored.
     let base = folder(variable).filter(|path| path.is_absolute());

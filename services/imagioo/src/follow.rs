@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use imagioo_proto::generation::v1::{Generation, GenerationState, WatchGenerationRequest};
+use imagioo_proto::generation::v1::{Generation, GenerationState, Preview, WatchGenerationRequest};
 
 use crate::backoff::Backoff;
 use crate::client::{self, Client};
 use crate::failure::Failure;
+
+mod all;
+
+pub(crate) use all::all;
 
 /// The server sends something every few seconds; a stream that is silent for this long is dead.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -16,6 +20,8 @@ const SILENCE: Duration = Duration::from_secs(45);
 pub(crate) enum Sight<'a> {
     /// The generation after a change.
     Changed(&'a Generation),
+    /// A picture of an unfinished image of a generation.
+    Preview(&'a str, &'a Preview),
     /// The connection is lost and tried again.
     Lost,
 }
@@ -70,6 +76,9 @@ async fn watch(
         if !std::mem::take(&mut is_first) {
             backoff.reset();
         }
+        if let Some(preview) = &step.preview {
+            show(Sight::Preview(name, preview));
+        }
         let Some(generation) = step.generation else { continue };
         show(Sight::Changed(&generation));
         if has_ended(&generation) {
@@ -118,7 +127,7 @@ mod tests {
         let ended = to_the_end(&client, "generations/gen_1", |sight| {
             sights.push(match sight {
                 Sight::Changed(generation) => Some(generation.state()),
-                Sight::Lost => None,
+                Sight::Preview(..) | Sight::Lost => None,
             });
         });
         assert_eq!(ended.await.expect("ended").state(), Succeeded);

@@ -15,6 +15,7 @@ mod environment;
 mod exit;
 mod failure;
 mod follow;
+mod inline;
 mod json;
 mod names;
 mod output;

@@ -1,11 +1,13 @@
 //! A line on the terminal that shows how far things are.
 
+use std::path::Path;
 use std::time::Duration;
 
 use imagioo_proto::generation::v1::{Generation, GenerationState};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use crate::follow::{Sight, has_ended};
+use crate::inline::Protocol;
 use crate::output::{Output, tame};
 
 const TEMPLATE: &str = "{spinner} {msg:<26} [{bar:30}] {percent:>3}% {elapsed:>4}";
@@ -15,20 +17,21 @@ const TICK: Duration = Duration::from_millis(120);
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
+    pictures: Option<Protocol>,
 }
 
 impl Progress {
     /// A line for a command with this output.
     pub(crate) fn new(output: Output) -> Self {
         if !output.is_watched() {
-            return Self { bar: ProgressBar::hidden() };
+            return Self { bar: ProgressBar::hidden(), pictures: None };
         }
         let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stderr())
             .with_style(style.progress_chars("=> "))
             .with_finish(ProgressFinish::AndClear);
         bar.enable_steady_tick(TICK);
-        Self { bar }
+        Self { bar, pictures: Protocol::of_terminal() }
     }
 
     /// Shows what is happening, without a measure.
@@ -40,11 +43,28 @@ impl Progress {
     pub(crate) fn show(&self, sight: &Sight<'_>) {
         match sight {
             Sight::Lost => self.say("connection lost, retrying"),
+            Sight::Preview(_, preview) => self.picture(&preview.data),
             Sight::Changed(generation) => {
                 self.bar.set_length(100);
                 self.bar.set_position(percent(generation));
                 self.say(&stage(generation));
             }
+        }
+    }
+
+    /// Shows a picture above the line, where the terminal can.
+    pub(crate) fn picture(&self, picture: &[u8]) {
+        if let Some(protocol) = self.pictures {
+            self.bar.suspend(|| protocol.show(picture));
+        }
+    }
+
+    /// Shows a saved image, where the terminal can; one that is away again is not worth a word.
+    pub(crate) fn saved(&self, place: &Path) {
+        if self.pictures.is_some()
+            && let Ok(image) = std::fs::read(place)
+        {
+            self.picture(&image);
         }
     }
 
@@ -69,7 +89,8 @@ fn percent(generation: &Generation) -> u64 {
     u64::try_from(percent.clamp(0, 100)).unwrap_or_default()
 }
 
-fn stage(generation: &Generation) -> String {
+/// Where a generation is, in a few words.
+pub(crate) fn stage(generation: &Generation) -> String {
     match generation.state() {
         GenerationState::Queued => match generation.queue_position {
             Some(ahead @ 1..) => format!("queued, {ahead} ahead"),

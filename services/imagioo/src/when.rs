@@ -42,6 +42,11 @@ pub(crate) fn age(at: Option<&Timestamp>, now: OffsetDateTime) -> String {
     }
 }
 
+/// A length of time in seconds; 0 for none.
+pub(crate) fn seconds(length: Option<&prost_types::Duration>) -> f64 {
+    length.map_or(0.0, |length| length.seconds as f64 + f64::from(length.nanos) / 1e9)
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;

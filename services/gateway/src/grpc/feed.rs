@@ -58,7 +58,7 @@ mod tests {
         let made = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counter = Arc::clone(&made);
         let steps = stream::repeat_with(move || Ok(counter.fetch_add(1, Ordering::Relaxed)));
-        let mut fed = feed(steps, PATIENCE, &Shutdown::new());
+        let mut fed = feed(steps, PATIENCE, &Shutdown::new(PATIENCE));
         tokio::time::sleep(PATIENCE * 2).await;
         assert_eq!(made.load(Ordering::Relaxed), ROOM + 1);
         let taken: Vec<_> = fed.by_ref().collect().await;
@@ -73,7 +73,7 @@ mod tests {
             tokio::time::sleep(PATIENCE * 2).await;
             Ok(step)
         });
-        let taken: Vec<_> = feed(steps, PATIENCE, &Shutdown::new()).collect().await;
+        let taken: Vec<_> = feed(steps, PATIENCE, &Shutdown::new(PATIENCE)).collect().await;
         assert_eq!(taken.into_iter().map(|step| step.expect("a step")).collect::<Vec<_>>(), [1, 2]);
     }
 
@@ -84,7 +84,7 @@ mod tests {
             let _held = gone;
             future::pending::<Result<(), Status>>().await
         });
-        drop(feed(steps, PATIENCE, &Shutdown::new()));
+        drop(feed(steps, PATIENCE, &Shutdown::new(PATIENCE)));
         dropped.await.expect_err("the steps were dropped");
     }
 }

@@ -94,6 +94,7 @@ async fn a_replica_that_hears_no_hints_tells_every_change_all_the_same() {
     job.deliver_all().await;
     watching.until_state(&created.name, Succeeded).await;
     deaf.stop().await;
+    app.billing.listen(&app.queue).await;
     app.ends_clean().await;
 }
 

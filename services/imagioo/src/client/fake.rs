@@ -27,6 +27,8 @@ pub(crate) struct Fake {
         Option<Arc<Unary<generation::CreateGenerationRequest, generation::CreateGenerationResponse>>>,
     pub(crate) watch:
         Option<Arc<Streaming<generation::WatchGenerationRequest, generation::WatchGenerationResponse>>>,
+    pub(crate) watch_all:
+        Option<Arc<Streaming<generation::WatchGenerationsRequest, generation::WatchGenerationsResponse>>>,
     pub(crate) download:
         Option<Arc<Streaming<generation::DownloadImageRequest, generation::DownloadImageResponse>>>,
 }
@@ -158,9 +160,9 @@ impl GenerationService for Fake {
 
     async fn watch_generations(
         &self,
-        _: Request<generation::WatchGenerationsRequest>,
+        request: Request<generation::WatchGenerationsRequest>,
     ) -> Answer<Self::WatchGenerationsStream> {
-        refused()
+        streaming(self.watch_all.as_ref(), request)
     }
 
     async fn cancel_generation(

@@ -25,6 +25,8 @@ pub(crate) struct GenerationAnswer {
     queue_position: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<Progress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimate: Option<Estimate>,
     images: Vec<ImageAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
@@ -52,6 +54,15 @@ struct Settings {
 struct Progress {
     stage: String,
     percent: i32,
+}
+
+/// Seconds from now.
+#[derive(Debug, Serialize)]
+struct Estimate {
+    wait: f64,
+    median: f64,
+    p90: f64,
+    samples: i32,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,6 +134,7 @@ impl From<&wire::Generation> for GenerationAnswer {
             charge: generation.charge,
             queue_position: generation.queue_position,
             progress: generation.progress.as_ref().map(Progress::from),
+            estimate: generation.estimate.as_ref().map(Estimate::from),
             images: generation.images.iter().map(ImageAnswer::from).collect(),
             failure: generation.failure.as_ref().map(Failure::from),
             catalogue_version: generation.catalogue_version.clone(),
@@ -148,6 +160,17 @@ impl From<&wire::GenerationSettings> for Settings {
 impl From<&wire::Progress> for Progress {
     fn from(progress: &wire::Progress) -> Self {
         Self { stage: progress.stage.clone(), percent: progress.percent }
+    }
+}
+
+impl From<&wire::Estimate> for Estimate {
+    fn from(estimate: &wire::Estimate) -> Self {
+        Self {
+            wait: when::seconds(estimate.wait.as_ref()),
+            median: when::seconds(estimate.median.as_ref()),
+            p90: when::seconds(estimate.p90.as_ref()),
+            samples: estimate.samples,
+        }
     }
 }
 
