@@ -34,7 +34,6 @@ pub use gateway::Gateway;
 pub use http::{Answer, Program, answer, drawing, form};
 pub use patience::{eventually, within};
 pub use user::{User, wanted};
-pub use watching::WatchingAll;
 pub use webhooks::{answering, received, receiver, signatures};
 pub use worker::{Attempt, Worker, failed, passing, refused, retry};
 
