@@ -30,6 +30,12 @@ pub mod jobs {
     }
 }
 
+pub mod queue {
+    pub mod v1 {
+        tonic::include_proto!("imagioo.queue.v1");
+    }
+}
+
 /// The encoded descriptor set of every package, for server reflection.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod convert;
+pub(crate) mod dead_letter;
 pub(crate) mod decode;
 mod feed;
 pub(crate) mod generation;

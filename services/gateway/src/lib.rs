@@ -16,6 +16,7 @@ use imagioo_proto::generation::v1::model_service_server::ModelServiceServer;
 use imagioo_proto::generation::v1::preset_admin_service_server::PresetAdminServiceServer;
 use imagioo_proto::generation::v1::preset_service_server::PresetServiceServer;
 use imagioo_proto::generation::v1::webhook_service_server::WebhookServiceServer;
+use imagioo_proto::queue::v1::dead_letter_admin_service_server::DeadLetterAdminServiceServer;
 use imagioo_queue::Queue;
 use imagioo_rpc::{AccessVerifier, InternalAuth, Server, ServiceKeys, connect, plain_endpoint};
 use imagioo_runtime::follow::Changes;
@@ -195,6 +196,9 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
         .add_service(PresetServiceServer::new(grpc::preset::Presets { app: app.clone() }))
         .add_service(PresetAdminServiceServer::new(grpc::preset::admin::SharedPresets { app: app.clone() }))
         .add_service(WebhookServiceServer::new(grpc::webhook::WebhookEndpoints { app: app.clone() }))
+        .add_service(DeadLetterAdminServiceServer::new(grpc::dead_letter::DeadLetters {
+            queue: app.queue.clone(),
+        }))
         .add_service(GenerationAdminServiceServer::new(grpc::admin::Admin { app }));
     let (heard, stop) = (verifier.clone(), shutdown.clone());
     shutdown.spawn("become ready", async move {

@@ -79,7 +79,7 @@ async fn serve(boot: Boot, args: Args) -> anyhow::Result<()> {
         }
         boot.shutdown.attend("ops", ops::serve(operators, readiness.clone(), boot.shutdown.clone()));
         let shared = services::Shared {
-            queue: Queue::in_process(),
+            queue: Queue::in_process_at(&data.dead_letters())?,
             cache: Cache::in_process(),
             storage,
             clock: Arc::new(SystemClock),

@@ -160,31 +160,3 @@ impl Drop for Delivery {
         drop(self.settle("dropped"));
     }
 }
-
-/// A message that was given up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// The queue it came from.
-    pub queue: String,
-    /// The message.
-    pub message: Message,
-    /// How often it was delivered.
-    pub attempts: u32,
-    /// Why it was given up.
-    pub reason: String,
-}
-
-impl DeadLetter {
-    /// Tells operators; whoever gives a message up does so once.
-    pub(crate) fn report(&self) {
-        tracing::error!(
-            queue = %self.queue,
-            name = %self.message.name,
-            message_id = %self.message.id,
-            attempts = self.attempts,
-            reason = %self.reason,
-            "message dead-lettered"
-        );
-        instruments::dead_letter(&self.queue);
-    }
-}

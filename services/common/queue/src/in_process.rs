@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,7 +12,7 @@ use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
 use crate::{
-    delivery::DeadLetter,
+    dead_letter::{DeadLetter, Selection},
     error::{PublishError, QueueError},
     instruments,
     message::{Hint, Message},
@@ -22,10 +23,12 @@ use crate::{
 mod backlog;
 mod consumer;
 mod dead_letters;
+mod folder;
 
 use backlog::{Backlog, Bounds};
 pub(crate) use consumer::{Consumer, Receipt};
 use dead_letters::DeadLetters;
+use folder::Folder;
 
 pub(crate) struct InProcess {
     backlogs: Mutex<HashMap<String, Arc<Backlog>>>,
@@ -35,7 +38,16 @@ pub(crate) struct InProcess {
 
 impl InProcess {
     pub(crate) fn new() -> Self {
-        Self { backlogs: Mutex::default(), hints: Mutex::default(), dead_letters: Arc::default() }
+        Self::keeping(DeadLetters::default())
+    }
+
+    /// With dead letters in a folder.
+    pub(crate) fn at(folder: &Path) -> Result<Self, QueueError> {
+        Ok(Self::keeping(DeadLetters::at(Folder::open(folder)?)?))
+    }
+
+    fn keeping(dead_letters: DeadLetters) -> Self {
+        Self { backlogs: Mutex::default(), hints: Mutex::default(), dead_letters: Arc::new(dead_letters) }
     }
 
     pub(crate) async fn publish(&self, message: Message) -> Result<(), PublishError> {
@@ -82,6 +94,28 @@ impl InProcess {
 
     pub(crate) fn dead_letters(&self) -> Vec<DeadLetter> {
         self.dead_letters.list()
+    }
+
+    /// A letter's file goes when its message was worked off: until then a crash brings it back.
+    pub(crate) fn replay(&self, selection: &Selection) -> Vec<DeadLetter> {
+        let letters = self.dead_letters.take(selection);
+        for letter in letters.iter().cloned() {
+            match topology::deployment_of(&letter.queue) {
+                None => self.events(&letter.queue).put_back_letter(letter),
+                Some(deployment) => {
+                    // The row is the truth: an offer that finds no room is made again by the dispatcher.
+                    drop(self.offer(deployment, letter.message.clone()));
+                    self.dead_letters.remove_file(&letter);
+                }
+            }
+        }
+        letters
+    }
+
+    pub(crate) fn forget(&self, selection: &Selection) -> Vec<DeadLetter> {
+        let letters = self.dead_letters.take(selection);
+        letters.iter().for_each(|letter| self.dead_letters.remove_file(letter));
+        letters
     }
 
     fn events(&self, queue: &str) -> Arc<Backlog> {

@@ -14,11 +14,13 @@
 //!
 //! # Code map
 //! `topology` names every queue. `message` and `trace` are what travels. `delivery` is what a consumer holds,
+//! `dead_letter` what nobody could handle,
 //! `consumer` the loop around it, `outbox` the way from a table into the queue. `in_process` is the transport
 //! of the embedded form, `rabbitmq` that of several processes; a further transport is one more variant of the
 //! private enums in `queue` and `delivery`, and runs the properties of `tests/it/conformance.rs`.
 
 mod consumer;
+mod dead_letter;
 mod delivery;
 mod error;
 mod in_process;
@@ -31,7 +33,8 @@ pub mod topology;
 mod trace;
 
 pub use consumer::{Decision, Received, run};
-pub use delivery::{DeadLetter, Deliveries, Delivery};
+pub use dead_letter::{DeadLetter, Selection};
+pub use delivery::{Deliveries, Delivery};
 pub use error::{BoxError, DecodeError, PublishError, QueueError};
 pub use message::{Event, Hint, Message, Payload};
 pub use outbox::{CLAIM_SECONDS, OutboxRow, OutboxSource, relay};

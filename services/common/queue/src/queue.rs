@@ -1,6 +1,6 @@
 //! The one type that services hold: publish, offer, hint, consume, listen.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use futures::stream::BoxStream;
 use imagioo_proto::jobs::v1::GenerationReady;
@@ -8,7 +8,8 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
-    delivery::{DeadLetter, Deliveries},
+    dead_letter::{DeadLetter, Selection},
+    delivery::Deliveries,
     error::{PublishError, QueueError},
     in_process::InProcess,
     instruments,
@@ -148,7 +149,16 @@ impl Queue {
         }
     }
 
-    /// Messages that were given up, oldest first.
+    /// As [`Self::in_process`]; messages that are given up are files in `folder`, and outlive the process.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`] when the folder cannot be used, or holds what is no dead letter.
+    pub fn in_process_at(folder: &Path) -> Result<Self, QueueError> {
+        instruments::describe();
+        Ok(Self { transport: Transport::InProcess(Arc::new(InProcess::at(folder)?)) })
+    }
+
+    /// Messages that were given up, oldest first. Whoever looks at the same time may find some missing.
     ///
     /// # Errors
     /// [`QueueError`] if the transport cannot list them.
@@ -156,6 +166,30 @@ impl Queue {
         match &self.transport {
             Transport::InProcess(transport) => Ok(transport.dead_letters()),
             Transport::RabbitMq(transport) => transport.dead_letters().await,
+        }
+    }
+
+    /// Puts messages that were given up back into the queue they came from, as if they had never been delivered;
+    /// answers which. Each is confirmed there before it is forgotten here: a crash in between leaves it twice.
+    ///
+    /// # Errors
+    /// [`QueueError`] for a queue that is no more and when the transport does not take a message; what was not put
+    /// back stays a dead letter.
+    pub async fn replay(&self, selection: &Selection) -> Result<Vec<DeadLetter>, QueueError> {
+        match &self.transport {
+            Transport::InProcess(transport) => Ok(transport.replay(selection)),
+            Transport::RabbitMq(transport) => transport.replay(selection).await,
+        }
+    }
+
+    /// Forgets messages that were given up, for good; answers which.
+    ///
+    /// # Errors
+    /// [`QueueError`] if the transport does not answer.
+    pub async fn forget(&self, selection: &Selection) -> Result<Vec<DeadLetter>, QueueError> {
+        match &self.transport {
+            Transport::InProcess(transport) => Ok(transport.forget(selection)),
+            Transport::RabbitMq(transport) => transport.forget(selection).await,
         }
     }
 }

@@ -15,7 +15,7 @@ mod topology;
 use std::{sync::Arc, time::Duration};
 
 use futures::stream::BoxStream;
-use tokio::time::timeout;
+use tokio::{sync::Mutex, time::timeout};
 
 pub use config::RabbitConfig;
 pub(crate) use consumer::{Consumer, Receipt};
@@ -24,7 +24,7 @@ use publisher::{Publisher, Refusal};
 use topology::{Consumed, Target, Topology};
 
 use crate::{
-    delivery::DeadLetter,
+    dead_letter::{DeadLetter, Selection},
     error::{PublishError, QueueError},
     message::{Hint, Message},
     queue::{Source, Subscription},
@@ -39,6 +39,8 @@ const LONGEST_NAME: usize = 128;
 pub(crate) struct Rabbit {
     publisher: Publisher,
     consuming: Link,
+    /// Who looks at the dead letters holds them all.
+    looking: Mutex<()>,
 }
 
 impl Rabbit {
@@ -46,7 +48,11 @@ impl Rabbit {
     pub(crate) fn new(config: &RabbitConfig) -> Result<Self, QueueError> {
         let address = config.address()?;
         let link = |purpose: &str| Link::new(address.clone(), format!("{} {purpose}", config.prefix));
-        Ok(Self { publisher: Publisher::new(link("publishing"), config), consuming: link("consuming") })
+        Ok(Self {
+            publisher: Publisher::new(link("publishing"), config),
+            consuming: link("consuming"),
+            looking: Mutex::default(),
+        })
     }
 
     const fn publisher(&self) -> &Publisher {
@@ -114,7 +120,18 @@ impl Rabbit {
     }
 
     pub(crate) async fn dead_letters(&self) -> Result<Vec<DeadLetter>, QueueError> {
-        dead_letters::list(self).await.map_err(|error| QueueError::Unavailable { source: Box::new(error) })
+        let _alone = self.looking.lock().await;
+        dead_letters::list(self).await
+    }
+
+    pub(crate) async fn replay(&self, selection: &Selection) -> Result<Vec<DeadLetter>, QueueError> {
+        let _alone = self.looking.lock().await;
+        dead_letters::replay(self, selection).await
+    }
+
+    pub(crate) async fn forget(&self, selection: &Selection) -> Result<Vec<DeadLetter>, QueueError> {
+        let _alone = self.looking.lock().await;
+        dead_letters::forget(self, selection).await
     }
 }
 

@@ -43,6 +43,12 @@ pub fn deployment_queue(deployment: &str) -> String {
     format!("deployment.{deployment}")
 }
 
+/// The deployment whose offers a queue holds, if that is what it does.
+#[must_use]
+pub fn deployment_of(queue: &str) -> Option<&str> {
+    queue.strip_prefix("deployment.")
+}
+
 /// Names of the queues bound to a message, or nothing for a name that no queue is bound to.
 #[must_use]
 pub fn queues_of(message: &str) -> Option<&'static [&'static str]> {

@@ -15,6 +15,7 @@ const ALLOWED: &[(ServiceName, ServiceName, &str)] = &[
     (Operator, Billing, "imagioo.billing.v1.BillingAdminService"),
     (Operator, Gateway, "imagioo.generation.v1.GenerationAdminService"),
     (Operator, Gateway, "imagioo.generation.v1.PresetAdminService"),
+    (Operator, Gateway, "imagioo.queue.v1.DeadLetterAdminService"),
 ];
 
 /// Whether `caller` may call the method with this path on `callee`.

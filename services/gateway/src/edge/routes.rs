@@ -45,6 +45,7 @@ const SERVICES: &[(&str, Target, Access)] = &[
     ("imagioo.generation.v1.PresetAdminService", Target::Here, Access::Operator),
     ("imagioo.generation.v1.WebhookService", Target::Here, Access::User),
     ("imagioo.generation.v1.GenerationAdminService", Target::Here, Access::Operator),
+    ("imagioo.queue.v1.DeadLetterAdminService", Target::Here, Access::Operator),
     ("imagioo.account.v1.AccountService", Target::Account, Access::User),
     ("imagioo.account.v1.AccountAdminService", Target::AccountAdmin, Access::Operator),
     ("imagioo.billing.v1.BillingService", Target::Billing, Access::User),

@@ -3,6 +3,7 @@
 mod cancel;
 mod catalogue;
 mod collector;
+mod dead_letters;
 mod deadlines;
 mod edge;
 mod finish;

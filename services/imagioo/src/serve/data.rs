@@ -21,6 +21,7 @@ impl DataFolder {
         folder(&data.0, 0o711)?;
         folder(&data.keys(), 0o700)?;
         folder(&data.objects(), 0o700)?;
+        folder(&data.dead_letters(), 0o700)?;
         Ok(data)
     }
 
@@ -46,6 +47,11 @@ impl DataFolder {
 
     pub(crate) fn objects(&self) -> PathBuf {
         self.0.join("objects")
+    }
+
+    /// Messages that no consumer could handle.
+    pub(crate) fn dead_letters(&self) -> PathBuf {
+        self.0.join("dead-letters")
     }
 
     pub(crate) fn postgres(&self) -> PathBuf {
@@ -90,7 +96,7 @@ mod tests {
     fn keys_and_images_are_private_whatever_the_folder_above() {
         let place = tempfile::tempdir().expect("folder");
         let data = DataFolder::open(Some(&place.path().join("data"))).expect("opened");
-        for private in [data.keys(), data.objects()] {
+        for private in [data.keys(), data.objects(), data.dead_letters()] {
             let mode = fs::metadata(&private).expect("created").permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{}", private.display());
         }

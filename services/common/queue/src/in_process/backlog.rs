@@ -11,9 +11,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use imagioo_types::{Clock as _, SystemClock};
+
 use super::{dead_letters::DeadLetters, lock};
 use crate::{
-    delivery::DeadLetter,
+    dead_letter::DeadLetter,
     error::PublishError,
     instruments,
     message::Message,
@@ -45,20 +47,22 @@ pub(super) struct Entry {
     /// `traceparent` of the delivery before.
     pub(super) previous: Option<String>,
     expires: Option<Instant>,
-    confirm: Option<oneshot::Sender<()>>,
+    keeper: Keeper,
+}
+
+/// Who keeps a message until this queue is done with it.
+enum Keeper {
+    /// Nobody: it may be lost.
+    Nobody,
+    /// Its publisher, who waits to hear.
+    Publisher(oneshot::Sender<()>),
+    /// The dead letters, from which it was put back.
+    DeadLetters(Box<DeadLetter>),
 }
 
 impl Entry {
     fn has_expired(&self, now: Instant) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
-    }
-
-    /// Tells the publisher that this queue is done with the message.
-    pub(super) fn confirm(self) {
-        if let Some(confirm) = self.confirm {
-            // An error says that the publisher no longer waits; it will publish again.
-            let _publisher = confirm.send(());
-        }
     }
 }
 
@@ -90,16 +94,35 @@ impl Backlog {
     /// Queues an event; the receiver resolves when it has been acknowledged or given up.
     pub(super) fn publish(&self, message: Arc<Message>) -> oneshot::Receiver<()> {
         let (confirm, confirmed) = oneshot::channel();
-        let entry = Entry { message, attempt: 1, previous: None, expires: None, confirm: Some(confirm) };
+        let keeper = Keeper::Publisher(confirm);
+        let entry = Entry { message, attempt: 1, previous: None, expires: None, keeper };
         self.change(|waiting| waiting.ready.push_back(entry));
         confirmed
+    }
+
+    /// Queues an event that was given up before, as if it had never been delivered.
+    pub(super) fn put_back_letter(&self, letter: DeadLetter) {
+        let message = Arc::new(letter.message.clone());
+        let keeper = Keeper::DeadLetters(Box::new(letter));
+        let entry = Entry { message, attempt: 1, previous: None, expires: None, keeper };
+        self.change(|waiting| waiting.ready.push_back(entry));
+    }
+
+    /// Tells whoever keeps the message that this queue is done with it.
+    pub(super) fn confirm(&self, entry: Entry) {
+        match entry.keeper {
+            Keeper::Nobody => {}
+            // An error says that the publisher no longer waits; it will publish again.
+            Keeper::Publisher(confirm) => drop(confirm.send(())),
+            Keeper::DeadLetters(letter) => self.dead_letters.remove_file(&letter),
+        }
     }
 
     /// Queues an offer, if there is room after the expired ones are gone.
     pub(super) fn offer(&self, message: Arc<Message>) -> Result<(), PublishError> {
         let now = Instant::now();
         let expires = self.bounds.lifetime.map(|lifetime| now + lifetime);
-        let entry = Entry { message, attempt: 1, previous: None, expires, confirm: None };
+        let entry = Entry { message, attempt: 1, previous: None, expires, keeper: Keeper::Nobody };
         self.change(|waiting| {
             if waiting.len() >= self.bounds.capacity {
                 self.drop_expired(waiting, now);
@@ -173,8 +196,11 @@ impl Backlog {
     pub(super) fn give_up(&self, entry: Entry, reason: String) {
         let message = Message::clone(&entry.message);
         let queue = self.name.to_string();
-        self.dead_letters.add(DeadLetter { queue, message, attempts: entry.attempt, reason });
-        entry.confirm();
+        let given_up_at = Some(SystemClock.now());
+        self.dead_letters.add(DeadLetter { queue, message, attempts: entry.attempt, reason, given_up_at });
+        if !matches!(entry.keeper, Keeper::DeadLetters(_)) {
+            self.confirm(entry);
+        }
     }
 
     fn next_attempt(&self, mut entry: Entry, previous: Option<String>, reason: &str) -> Option<Entry> {

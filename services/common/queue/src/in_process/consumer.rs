@@ -54,7 +54,7 @@ pub(crate) struct Receipt {
 impl Receipt {
     pub(crate) fn ack(mut self) {
         if let Some(entry) = self.entry.take() {
-            entry.confirm();
+            self.backlog.confirm(entry);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
+use imagioo_types::{Clock as _, SystemClock};
 use lapin::{
     Acker, Channel,
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions},
@@ -17,7 +18,8 @@ use super::{
     topology::{Consumed, Target, delay_class},
 };
 use crate::{
-    delivery::{self, DeadLetter, Delivery, Handover},
+    dead_letter::DeadLetter,
+    delivery::{self, Delivery, Handover},
     topology::DELIVERY_LIMIT,
     trace,
 };
@@ -199,6 +201,7 @@ impl Receipt {
             message: self.handover.message.as_ref().clone(),
             attempts: self.handover.attempt,
             reason: reason.to_owned(),
+            given_up_at: Some(SystemClock.now()),
         };
         let properties = envelope::dead(&letter);
         let body = letter.message.body.clone();

@@ -7,13 +7,11 @@ use lapin::{
     message::Delivery,
     types::{AMQPValue, FieldTable},
 };
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::topology::{Topology, insert, insert_text};
-use crate::{
-    delivery::{DeadLetter, Handover},
-    message::Message,
-};
+use crate::{dead_letter::DeadLetter, delivery::Handover, message::Message};
 
 /// Survives a broker's restart; 1 does not.
 const PERSISTENT: u8 = 2;
@@ -54,7 +52,11 @@ pub(super) fn dead(letter: &DeadLetter) -> BasicProperties {
     insert(&mut headers, ATTEMPTS, i64::from(letter.attempts));
     insert_text(&mut headers, QUEUE, &letter.queue);
     insert_text(&mut headers, REASON, &letter.reason);
-    properties(&letter.message, headers)
+    let properties = properties(&letter.message, headers);
+    match letter.given_up_at.and_then(|at| u64::try_from(at.unix_timestamp()).ok()) {
+        Some(seconds) => properties.with_timestamp(seconds),
+        None => properties,
+    }
 }
 
 /// A hint: lost with the broker, by intent.
@@ -81,7 +83,9 @@ pub(super) fn open_dead(delivery: &mut Delivery, topology: &Topology) -> DeadLet
             (topology.short(&queue), format!("given up by the broker: {reason}"))
         }
     };
-    DeadLetter { queue, message: message(delivery), attempts, reason }
+    let seconds = delivery.properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok());
+    let given_up_at = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    DeadLetter { queue, message: message(delivery), attempts, reason, given_up_at }
 }
 
 fn headers(message: &Message) -> FieldTable {

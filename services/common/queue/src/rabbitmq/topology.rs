@@ -10,7 +10,9 @@ use lapin::{
 };
 
 use super::config::RabbitConfig;
-use crate::topology::{DELIVERY_LIMIT, OFFERS_PER_DEPLOYMENT, deployment_queue, queues_of};
+use crate::topology::{
+    DELIVERY_LIMIT, OFFERS_PER_DEPLOYMENT, deployment_of, deployment_queue, is_event_queue, queues_of,
+};
 
 /// The shortest wait of a retry; each further delay queue waits twice as long as the one before.
 const SHORTEST_DELAY: Duration = Duration::from_millis(250);
@@ -37,15 +39,27 @@ pub(super) enum Target {
     Deployment(String),
     /// A full queue name, after a delay of this class.
     Delayed { queue: String, class: Duration },
+    /// One queue of the topology, by its short name; for a message that was there before.
+    Queue(Consumed),
     /// The dead letters.
     DeadLetters,
 }
 
 /// A queue that is consumed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Consumed {
     Events(String),
     Deployment(String),
+}
+
+impl Consumed {
+    /// The queue with this short name, if the topology has it.
+    pub(super) fn named(queue: &str) -> Option<Self> {
+        if is_event_queue(queue) {
+            return Some(Self::Events(queue.to_owned()));
+        }
+        deployment_of(queue).map(|deployment| Self::Deployment(deployment.to_owned()))
+    }
 }
 
 impl Topology {
@@ -92,6 +106,7 @@ impl Topology {
             Target::Deployment(name) => (String::new(), self.queue(&deployment_queue(name))),
             // The key survives the delay queue and names the queue to return to.
             Target::Delayed { queue, class } => (self.delay(*class), queue.clone()),
+            Target::Queue(queue) => (String::new(), self.names(queue).0),
             Target::DeadLetters => (String::new(), self.dead_letters()),
         }
     }
@@ -110,6 +125,7 @@ impl Topology {
             }
             Target::Deployment(name) => self.declare_deployment_queue(channel, name).await,
             Target::Delayed { class, .. } => self.declare_delay(channel, *class).await,
+            Target::Queue(queue) => self.declare_consumed(channel, queue).await,
             Target::DeadLetters => self.declare_dead_letters(channel).await,
         }
     }

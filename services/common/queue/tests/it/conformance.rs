@@ -8,8 +8,8 @@ use imagioo_proto::{
     jobs::v1::{GenerationChanged, GenerationFinished, GenerationSettled},
 };
 use imagioo_queue::{
-    Message, PublishError, QueueError, Subscription,
-    topology::{DELIVERY_LIMIT, GENERATION_SETTLED},
+    DeadLetter, Message, PublishError, QueueError, Selection, Subscription,
+    topology::{DELIVERY_LIMIT, GENERATION_FINISHED, GENERATION_SETTLED},
 };
 use tokio::time::{Instant, timeout};
 
@@ -36,6 +36,9 @@ macro_rules! properties {
             a_message_that_always_fails_becomes_a_dead_letter_at_the_limit,
             a_message_that_is_always_retried_becomes_a_dead_letter_beside_its_neighbours,
             a_message_that_is_given_up_becomes_a_dead_letter_with_its_reason,
+            r39_a_replayed_message_is_delivered_anew_and_only_where_it_failed,
+            r39_only_what_was_meant_is_replayed_or_forgotten,
+            r39_what_fails_again_is_a_dead_letter_again,
             an_offer_is_confirmed_before_anyone_takes_it,
             an_offer_reaches_its_deployment_only,
             an_offer_that_nobody_takes_expires,
@@ -211,6 +214,69 @@ pub(crate) async fn a_message_that_is_given_up_becomes_a_dead_letter_with_its_re
     queue.assert_nothing_comes(&mut deliveries).await;
 }
 
+pub(crate) async fn r39_a_replayed_message_is_delivered_anew_and_only_where_it_failed(queue: Subject) {
+    let message = settled("a");
+    let publishes = publish(&queue, [message.clone()]);
+    let mut deliveries = subscribe(&queue, 1).await;
+    drop(take(&mut deliveries).await);
+    take(&mut deliveries).await.dead_letter("a fault of ours").await;
+    timeout(HANG, publishes.join_all()).await.expect("dead letters need not be kept elsewhere");
+    let letters = queue.dead_letters().await.unwrap();
+    assert_eq!((letters.len(), letters[0].attempts), (1, 2));
+    assert!(letters[0].given_up_at.is_some());
+    let selection = Selection::Message(message.id);
+    assert_eq!(queue.replay(&selection).await.unwrap(), letters);
+    assert_eq!(queue.dead_letters().await.unwrap(), []);
+    let delivery = take(&mut deliveries).await;
+    assert_eq!((delivery.attempt(), delivery.message()), (1, &message));
+    delivery.ack().await;
+    assert_eq!(queue.replay(&selection).await.unwrap(), [], "a second time there is nothing to replay");
+    queue.assert_nothing_comes(&mut deliveries).await;
+}
+
+pub(crate) async fn r39_only_what_was_meant_is_replayed_or_forgotten(queue: Subject) {
+    let messages = ["a", "b", "c"].map(settled);
+    let finished = Message::of(&GenerationFinished::default());
+    let publishes = publish(&queue, messages.iter().cloned().chain([finished.clone()]));
+    let mut deliveries = subscribe(&queue, 1).await;
+    for _ in &messages {
+        take(&mut deliveries).await.dead_letter("a fault of ours").await;
+    }
+    let other = Subscription::queue(GENERATION_FINISHED, 1);
+    let mut others = queue.consume(other).await.unwrap();
+    take(&mut others).await.dead_letter("a fault of ours").await;
+    timeout(HANG, publishes.join_all()).await.expect("dead letters need not be kept elsewhere");
+    let ids = |letters: Vec<DeadLetter>| {
+        letters.into_iter().map(|letter| letter.message.id).collect::<BTreeSet<_>>()
+    };
+    let all: BTreeSet<_> = messages.iter().chain([&finished]).map(|message| message.id).collect();
+    assert_eq!(ids(queue.dead_letters().await.unwrap()), all);
+
+    let forgotten = queue.forget(&Selection::Message(messages[1].id)).await.unwrap();
+    assert_eq!(ids(forgotten), BTreeSet::from([messages[1].id]));
+    let replayed = queue.replay(&Selection::Queue(GENERATION_SETTLED.to_owned())).await.unwrap();
+    assert_eq!(ids(replayed), BTreeSet::from([messages[0].id, messages[2].id]));
+    for _ in 0..2 {
+        take(&mut deliveries).await.ack().await;
+    }
+    queue.assert_nothing_comes(&mut others).await;
+    assert_eq!(ids(queue.forget(&Selection::All).await.unwrap()), BTreeSet::from([finished.id]));
+    assert_eq!(queue.dead_letters().await.unwrap(), []);
+}
+
+pub(crate) async fn r39_what_fails_again_is_a_dead_letter_again(queue: Subject) {
+    let _publishes = publish(&queue, [settled("a")]);
+    let mut deliveries = subscribe(&queue, 1).await;
+    for reason in ["first", "second"] {
+        take(&mut deliveries).await.dead_letter(reason).await;
+        let letters = dead_letters(&queue, &mut deliveries).await;
+        assert_eq!((letters.len(), letters[0].reason.as_str(), letters[0].attempts), (1, reason, 1));
+        assert_eq!(queue.replay(&Selection::All).await.unwrap().len(), 1);
+    }
+    take(&mut deliveries).await.ack().await;
+    assert_eq!(queue.dead_letters().await.unwrap(), []);
+}
+
 pub(crate) async fn an_offer_is_confirmed_before_anyone_takes_it(queue: Subject) {
     timeout(HANG, queue.offer("sketch", &ready("a"))).await.unwrap().unwrap();
     let mut deliveries = queue.consume(Subscription::deployment("sketch", 1)).await.unwrap();
@@ -247,7 +313,7 @@ pub(crate) async fn a_hint_reaches_everyone_who_listens(queue: Subject) {
         listeners.push(queue.listen::<GenerationChanged>().await.unwrap());
     }
     for version in 1..=10 {
-        queue.hint(&GenerationChanged { generation: "a".to_owned(), version }).await;
+        queue.hint(&GenerationChanged { generation: "a".to_owned(), version, ..Default::default() }).await;
     }
     for listener in &mut listeners {
         for expected in 1..=10 {
@@ -258,7 +324,7 @@ pub(crate) async fn a_hint_reaches_everyone_who_listens(queue: Subject) {
 }
 
 pub(crate) async fn a_hint_before_the_subscription_is_not_heard(queue: Subject) {
-    queue.hint(&GenerationChanged { generation: "a".to_owned(), version: 1 }).await;
+    queue.hint(&GenerationChanged { generation: "a".to_owned(), version: 1, ..Default::default() }).await;
     let mut listener = queue.listen::<GenerationChanged>().await.unwrap();
     assert!(timeout(queue.quiet, listener.next()).await.is_err());
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use imagioo_proto::jobs::v1::GenerationChanged;
 use imagioo_queue::{
-    PublishError, Queue, Subscription,
+    PublishError, Queue, Selection, Subscription,
     topology::{HINTS_PER_LISTENER, OFFER_LIFETIME, OFFERS_PER_DEPLOYMENT},
 };
 use tokio::time::{advance, timeout};
@@ -68,7 +68,7 @@ async fn a_listener_that_falls_behind_skips_the_oldest_hints() {
     let mut slow = queue.listen::<GenerationChanged>().await.unwrap();
     let sent = HINTS_PER_LISTENER as i64 + 10;
     for version in 1..=sent {
-        queue.hint(&GenerationChanged { generation: "a".to_owned(), version }).await;
+        queue.hint(&GenerationChanged { generation: "a".to_owned(), version, ..Default::default() }).await;
     }
     let heard: Vec<_> = slow.by_ref().take(HINTS_PER_LISTENER).map(|hint| hint.version).collect().await;
     assert_eq!(heard, (11..=sent).collect::<Vec<_>>());
@@ -94,4 +94,41 @@ async fn an_endless_delay_is_cut_to_a_day() {
     take(&mut deliveries).await.retry(Duration::MAX).await;
     advance(Duration::from_hours(24)).await;
     assert_eq!(take(&mut deliveries).await.attempt(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_in_a_folder_outlives_the_process_until_it_was_worked_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = settled("a");
+    let letters = {
+        let queue = Queue::in_process_at(folder.path()).unwrap();
+        let publishes = publish(&queue, [message.clone()]);
+        take(&mut subscribe(&queue, 1).await).await.dead_letter("a fault of ours").await;
+        publishes.join_all().await;
+        queue.dead_letters().await.unwrap()
+    };
+    assert_eq!(letters.len(), 1);
+    {
+        // This process ends before the replayed message was worked off.
+        let queue = Queue::in_process_at(folder.path()).unwrap();
+        let found = queue.dead_letters().await.unwrap();
+        assert_eq!((&found[0].message, &found[0].reason), (&message, &letters[0].reason));
+        assert_eq!(queue.replay(&Selection::All).await.unwrap().len(), 1);
+    }
+    {
+        let queue = Queue::in_process_at(folder.path()).unwrap();
+        assert_eq!(queue.replay(&Selection::All).await.unwrap().len(), 1);
+        take(&mut subscribe(&queue, 1).await).await.ack().await;
+    }
+    assert_eq!(Queue::in_process_at(folder.path()).unwrap().dead_letters().await.unwrap(), []);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_folder_with_something_else_in_it_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("x.letter"), b"hello").unwrap();
+    let error = Queue::in_process_at(folder.path()).err().unwrap();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("x.letter is no dead letter"), "{source}");
 }
