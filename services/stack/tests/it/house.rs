@@ -99,15 +99,24 @@ impl House {
 
     /// What `imagioo admin check --json` prints.
     async fn check(&self) -> String {
+        self.admin(&["check"]).await.1
+    }
+
+    /// Whether `imagioo --json admin …` of the operator succeeds, and what it prints.
+    pub async fn admin(&self, arguments: &[&str]) -> (bool, String) {
         let output = Command::new(program("imagioo"))
-            .args(["--json", "--server", &self.stack.gateway(0), "admin", "check", "--keys-dir"])
+            .args(["--json", "--server", &self.stack.gateway(0), "admin"])
+            .args(&arguments[..1])
+            .arg("--keys-dir")
             .arg(self.stack.folder().keys())
+            .args(&arguments[1..])
             .env("IMAGIOO_CONFIG_DIR", self.stack.folder().path())
             .stdin(Stdio::null())
             .output()
             .await
             .expect("it runs");
-        String::from_utf8([output.stdout, output.stderr].concat()).expect("text").trim().to_owned()
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
+        (output.status.success(), said.trim().to_owned())
     }
 
     /// Everything this person asked for has ended in one outcome, was charged exactly when delivered, and can be

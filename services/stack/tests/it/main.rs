@@ -2,6 +2,7 @@
 
 mod canary;
 mod collector;
+mod dead_letters;
 mod house;
 mod kills;
 mod operators;
