@@ -1,5 +1,5 @@
 //! What tests of several services need: a fresh database per test on a real PostgreSQL, and servers that misbehave on
-//! request: an S3 and a web server.
+//! request: an S3 and a web server, and links that break.
 //!
 //! `imagioo-testkit run -- CMD` starts a private PostgreSQL and a private RabbitMQ and runs the tests with
 //! their addresses in [`TEST_POSTGRES`] and [`TEST_RABBITMQ`]. A server of one's own may be named there
@@ -7,6 +7,7 @@
 //! the prefix of their queues; a test that kills one starts its own of `imagioo-servers`.
 
 mod database;
+pub mod link;
 pub mod s3;
 mod template;
 pub mod web;

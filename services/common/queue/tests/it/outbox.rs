@@ -19,19 +19,26 @@ const CLAIM: Duration = Duration::from_secs(30);
 
 /// A table of messages with the time until which each is claimed.
 #[derive(Clone, Default)]
-struct Table(Arc<Mutex<Rows>>);
+pub(crate) struct Table(Arc<Mutex<Rows>>);
 
 #[derive(Default)]
 struct Rows {
     rows: BTreeMap<i64, (Message, Option<Instant>)>,
     broken_confirms: u32,
+    claim: Option<Duration>,
 }
 
 impl Table {
-    fn of(messages: impl IntoIterator<Item = Message>) -> Self {
+    pub(crate) fn of(messages: impl IntoIterator<Item = Message>) -> Self {
         let table = Self::default();
         messages.into_iter().for_each(|message| table.add(message));
         table
+    }
+
+    /// The same with claims that are over sooner.
+    pub(crate) fn claimed_for(self, claim: Duration) -> Self {
+        self.0.lock().unwrap().claim = Some(claim);
+        self
     }
 
     fn add(&self, message: Message) {
@@ -40,7 +47,7 @@ impl Table {
         rows.insert(id, (message, None));
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.lock().unwrap().rows.len()
     }
 }
@@ -51,9 +58,10 @@ impl OutboxSource for Table {
     async fn claim(&self, limit: i64) -> Result<Vec<OutboxRow>, BoxError> {
         let now = Instant::now();
         let mut table = self.0.lock().unwrap();
+        let claim = table.claim.unwrap_or(CLAIM);
         let free = table.rows.iter_mut().filter(|(_, (_, until))| until.is_none_or(|until| until <= now));
         let claimed = free.take(limit as usize).map(|(id, (message, until))| {
-            *until = Some(now + CLAIM);
+            *until = Some(now + claim);
             OutboxRow { id: *id, message: message.clone() }
         });
         Ok(claimed.collect())

@@ -4,16 +4,19 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use futures::StreamExt as _;
 use imagioo_proto::jobs::v1::GenerationChanged;
-use imagioo_queue::{Message, PublishError, Queue, RabbitConfig};
+use imagioo_queue::{Message, PublishError, Queue, RabbitConfig, relay};
+use imagioo_runtime::Shutdown;
 use imagioo_servers::{Process as _, RabbitMq};
+use imagioo_testkit::link::{Fault, Link};
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     task::JoinSet,
     time::{interval, timeout},
 };
 
 use crate::{
     messages::{HANG, name, settled, subscribe, take},
+    outbox::Table,
     subject::rabbit_config,
     total_queue::{Seen, all_seen, consume_clumsily},
 };
@@ -160,5 +163,56 @@ async fn r51_a_broker_in_alarm_is_an_error_and_not_a_hang() {
     take(&mut deliveries).await.ack().await;
     broker.control(&["set_vm_memory_high_watermark", "absolute", "1GB"]).await.unwrap();
     insist(&queue, settled("c")).await;
+    broker.stop().await.unwrap();
+}
+
+/// A broker behind a link, and a queue that reaches it over that.
+async fn behind_a_link() -> (RabbitMq, Link, Queue) {
+    let broker = RabbitMq::start(folder()).await.unwrap();
+    let (before, address) = broker.url().split_once('@').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (target, path) = address.split_once('/').unwrap_or((&address, ""));
+    let link = Link::to(target.parse().unwrap());
+    let url = format!("{before}@{}/{path}", link.address()).trim_end_matches('/').to_owned();
+    let config = RabbitConfig { publish_timeout_ms: 1_000, ..rabbit_config(url) };
+    (broker, link, Queue::rabbitmq(&config).unwrap())
+}
+
+#[tokio::test]
+async fn r36_a_broker_that_never_confirms_or_breaks_the_connection_leaves_the_row_until_it_does() {
+    let (mut broker, link, queue) = behind_a_link().await;
+    let mut deliveries = subscribe(&queue, 8).await;
+    insist(&queue, settled("first")).await;
+    take(&mut deliveries).await.ack().await;
+    for (number, fault) in [Fault::Silence, Fault::Cut, Fault::Loss(1)].into_iter().enumerate() {
+        let table = Table::of([settled(&format!("{number}"))]).claimed_for(AGAIN);
+        link.hurt(fault);
+        let (shutdown, wake) = (Shutdown::new(HANG), Arc::new(Notify::new()));
+        let relaying = relay(table.clone(), queue.clone(), Arc::clone(&wake), shutdown.clone());
+        shutdown.spawn("relay", relaying);
+        let refused = timeout(HANG, queue.publish(settled("meanwhile"))).await.expect("no hang");
+        assert!(refused.is_err(), "{fault:?}");
+        assert_eq!(table.len(), 1, "{fault:?}: unconfirmed");
+        link.heal();
+        let forgotten = async {
+            while table.len() > 0 {
+                wake.notify_one();
+                tokio::task::yield_now().await;
+            }
+        };
+        let came = async {
+            loop {
+                let delivery = take(&mut deliveries).await;
+                let name = name(&delivery);
+                delivery.ack().await;
+                if name == format!("{number}") {
+                    return;
+                }
+            }
+        };
+        let both = async { tokio::join!(forgotten, came) };
+        timeout(HANG, both).await.expect("published and forgotten once the link is whole");
+        shutdown.request();
+        shutdown.drained().await;
+    }
     broker.stop().await.unwrap();
 }
