@@ -131,6 +131,9 @@ impl Configs<'_> {
         for (_, overrides) in self.options.overrides.iter().filter(|(whose, _)| *whose == service) {
             merge(&mut config, overrides);
         }
+        if let Some(amend) = &self.options.amend {
+            amend.apply(service, &mut config);
+        }
         let path = self.folder.configs().join(format!("{name}.toml"));
         let write = || -> anyhow::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(self.folder.configs())?;

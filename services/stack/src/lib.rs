@@ -24,7 +24,7 @@ mod user;
 
 pub use folder::Folder;
 pub use leftover::end_leftovers;
-pub use options::Options;
+pub use options::{Amend, Options};
 pub use part::Condition;
 pub use stack::Stack;
 pub use state::{PartState, Phase, State};

@@ -1,5 +1,8 @@
 //! What a stack is made of; the documented defaults are in `deploy/config/stack.toml`.
 
+use std::fmt;
+use std::sync::Arc;
+
 use imagioo_runtime::{ConfigError, Settings};
 use serde::Deserialize;
 
@@ -25,6 +28,30 @@ pub struct Options {
     /// Files for single services, applied last.
     #[serde(skip)]
     pub overrides: Vec<(&'static str, toml::Table)>,
+    /// Has the last word about the configuration of each service, addresses included; for tests.
+    #[serde(skip)]
+    pub amend: Option<Amend>,
+}
+
+/// Changes the configuration of the service with this name.
+#[derive(Clone)]
+pub struct Amend(Arc<dyn Fn(&str, &mut toml::Table) + Send + Sync>);
+
+impl Amend {
+    /// Amends like this.
+    pub fn with(amend: impl Fn(&str, &mut toml::Table) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(amend))
+    }
+
+    pub(crate) fn apply(&self, service: &str, config: &mut toml::Table) {
+        (self.0)(service, config);
+    }
+}
+
+impl fmt::Debug for Amend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Amend").finish_non_exhaustive()
+    }
 }
 
 /// How PostgreSQL is run.

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use imagioo_proto::generation::v1::{Generation, GenerationState};
-use imagioo_stack::{Folder, Options, Stack, User};
+use imagioo_stack::{Amend, Folder, Options, Stack, User};
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
@@ -54,9 +54,19 @@ impl House {
 
     /// With more configuration for single services.
     pub async fn with(gateways: u16, workers: u16, overrides: Vec<(&'static str, toml::Table)>) -> Self {
+        Self::amended(gateways, workers, (overrides, None)).await
+    }
+
+    /// With more configuration, and somebody who has the last word about it.
+    pub async fn amended(
+        gateways: u16,
+        workers: u16,
+        (overrides, amend): (Vec<(&'static str, toml::Table)>, Option<Amend>),
+    ) -> Self {
         let evidence = Evidence(Some(reachable_folder()));
         let mut options = Options::for_tests(gateways, workers).expect("defaults");
         options.overrides = quick().into_iter().chain(overrides).collect();
+        options.amend = amend;
         let place = Folder::new(evidence.0.as_ref().map(TempDir::path));
         let stack =
             timeout(HANG, Stack::start(&place, &options)).await.expect("in time").expect("the stack starts");

@@ -5,6 +5,7 @@ mod collector;
 mod dead_letters;
 mod house;
 mod kills;
+mod links;
 mod operators;
 mod outages;
 mod program;
