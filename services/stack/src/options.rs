@@ -33,9 +33,11 @@ pub struct Options {
     pub amend: Option<Amend>,
 }
 
+type Amendment = dyn Fn(&str, &mut toml::Table) + Send + Sync;
+
 /// Changes the configuration of the service with this name.
 #[derive(Clone)]
-pub struct Amend(Arc<dyn Fn(&str, &mut toml::Table) + Send + Sync>);
+pub struct Amend(Arc<Amendment>);
 
 impl Amend {
     /// Amends like this.

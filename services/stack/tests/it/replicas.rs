@@ -17,7 +17,7 @@ async fn two_gateways_and_two_workers_share_the_work_and_lose_none() {
 }
 
 #[tokio::test]
-async fn a_rolling_restart_refuses_nobody() {
+async fn r48_a_rolling_restart_refuses_nobody() {
     let house = House::start(2, 2).await;
     let user = house.user().await;
     let credits = user.balance().await.expect("a balance").available;
