@@ -12,7 +12,7 @@ use crate::harness::{App, eventually};
 const DAY: Duration = Duration::hours(25);
 
 #[tokio::test]
-async fn only_orphans_of_what_ended_a_day_ago_are_removed() {
+async fn r47_only_orphans_of_what_ended_a_day_ago_are_removed() {
     let app = App::with("timing.collect_seconds = 1").await;
     let (ada, mut worker) = (app.user(), app.worker("w1").await);
     ada.create("a fox").await;

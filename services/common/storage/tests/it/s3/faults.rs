@@ -31,7 +31,7 @@ async fn a_store_that_is_busy_for_a_moment_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_store_that_stays_busy_is_an_error_and_no_taken_key() {
+async fn r47_a_store_that_stays_busy_is_an_error_and_no_taken_key() {
     for fault in [Fault::Unavailable, Fault::Conflict] {
         let (created, found) = create_despite(fault, ALWAYS).await;
         assert!(matches!(created, Err(StorageError::Store(_))), "{fault:?}: {created:?}");
@@ -72,20 +72,20 @@ async fn without_a_failure_an_equal_object_is_anothers() {
 }
 
 #[tokio::test]
-async fn a_success_without_the_object_is_a_failure() {
+async fn r47_a_success_without_the_object_is_a_failure() {
     let (created, found) = create_despite(Fault::LosesObject, 1).await;
     assert!(matches!(created, Err(StorageError::Corrupt)));
     assert_eq!(found, None);
 }
 
 #[tokio::test]
-async fn a_success_with_the_etag_of_other_bytes_is_a_failure() {
+async fn r47_a_success_with_the_etag_of_other_bytes_is_a_failure() {
     let (created, _) = create_despite(Fault::WrongETag, 1).await;
     assert!(matches!(created, Err(StorageError::Corrupt)));
 }
 
 #[tokio::test]
-async fn credentials_that_expired_are_an_error_at_once() {
+async fn r47_credentials_that_expired_are_an_error_at_once() {
     let (storage, server) = bucket().await;
     server.inject(&Method::PUT, Fault::ExpiredCredentials, 1);
     let refused = storage.create(&manifest(), MINE).await;
@@ -93,7 +93,7 @@ async fn credentials_that_expired_are_an_error_at_once() {
 }
 
 #[tokio::test]
-async fn a_store_that_does_not_answer_is_given_up_or_asked_again() {
+async fn r47_a_store_that_does_not_answer_is_given_up_or_asked_again() {
     let server = S3Server::start().await.unwrap();
     let hasty =
         |attempts| Storage::s3(&S3Config { request_seconds: 1, attempts, ..config(&server) }).unwrap();
