@@ -1,29 +1,29 @@
 //! `imagioo generate`.
 
+mod create;
+mod deliver;
 mod pictures;
+mod request;
 mod routing;
 pub(super) mod wish;
 
 use std::path::{Path, PathBuf};
 
 use imagioo_proto::generation::v1 as wire;
-use imagioo_proto::generation::v1::{CreateGenerationRequest, Generation, GenerationState};
-use uuid::Uuid;
 
-use super::models;
-use crate::backoff::patiently;
-use crate::client::{self, Client};
 use crate::context::Context;
 use crate::download::Saving;
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
 use crate::follow::{self, has_ended};
 use crate::json::GenerationAnswer;
-use crate::names;
-use crate::paths::{Destination, promised_format};
+use crate::paths::Destination;
 use crate::progress::Progress;
 use crate::prompt;
+use create::create;
+use deliver::{deliver, tell};
 use pictures::Pictures;
+use request::request;
 use routing::Routing;
 use wish::Wish;
 
@@ -133,111 +133,11 @@ fn destination(args: &Args) -> Result<Destination, Failure> {
     Ok(destination)
 }
 
-async fn request(
-    context: &Context,
-    client: &Client,
-    args: Args,
-    prompt: String,
-) -> Result<CreateGenerationRequest, Failure> {
-    let promised = args.output.as_deref().and_then(promised_format);
-    let format = args.format.map(Into::into).or(promised).unwrap_or(wire::ImageFormat::Unspecified);
-    Ok(CreateGenerationRequest {
-        request_id: args.request_id.unwrap_or_else(|| Uuid::now_v7().to_string()),
-        model: match (&args.preset, &args.model) {
-            (Some(_), None) => String::new(),
-            _ => model(context, client, args.model).await?,
-        },
-        preset: args.preset.as_deref().map(names::preset).unwrap_or_default(),
-        prompt,
-        operation: args.wish.operation().into(),
-        references: args.pictures.references(client).await?,
-        mask: args.pictures.mask(client).await?,
-        settings: Some(args.wish.settings(format)),
-        count: args.count,
-        max_credits: args.max_credits,
-        wait_seconds: 0,
-        parent: String::new(),
-        routing: args.routing.message(),
-        start_timeout: args.routing.start_timeout(),
-        timeout: args.routing.timeout(),
-    })
-}
-
-/// The named model, else the profile's, else the catalogue's first.
-async fn model(context: &Context, client: &Client, named: Option<String>) -> Result<String, Failure> {
-    let preferred = || Ok::<_, Failure>(context.selected()?.1.and_then(|profile| profile.model));
-    let named = match named {
-        Some(named) => Some(named),
-        None => preferred()?,
-    };
-    if let Some(named) = named {
-        return Ok(names::model(&named));
-    }
-    let first = patiently(async || models::all(client).await).await?.models.into_iter().next();
-    first.map(|model| model.name).ok_or_else(|| Failure::NotFound("the server has no models".to_owned()))
-}
-
-/// Creates the generation. A call without an answer is repeated with the same request id, which pays only once.
-async fn create(client: &Client, request: &CreateGenerationRequest) -> Result<Generation, Failure> {
-    let call = async || {
-        let method = async |channel, request| client::generations(channel).create_generation(request).await;
-        client.call(request.clone(), method).await
-    };
-    match patiently(call).await {
-        Ok(answer) => answer.generation.ok_or(Failure::Incomplete("the generation")),
-        Err(failure) if failure.is_transient() => {
-            Err(Failure::Unanswered { request_id: request.request_id.clone(), cause: Box::new(failure) })
-        }
-        Err(failure) => Err(failure),
-    }
-}
-
-/// Saves the images of an ended generation, or says why there are none.
-async fn deliver(
-    context: &Context,
-    client: &Client,
-    ended: &Generation,
-    saving: &Saving<'_>,
-) -> Result<Vec<PathBuf>, Failure> {
-    let failure = match ended.state() {
-        GenerationState::Succeeded => {
-            let saved = saving.all(client, &ended.images).await;
-            return saved.inspect_err(|_| {
-                let name = &ended.name;
-                context
-                    .output
-                    .remark(&format!("the server keeps the images: `imagioo download {name}` saves them"));
-            });
-        }
-        GenerationState::Cancelled => Failure::Cancelled(ended.name.clone()),
-        _ => Failure::Generation(ended.name.clone(), Box::new(ended.failure.clone().unwrap_or_default())),
-    };
-    if context.output.is_json() {
-        context.output.object(&GenerationAnswer::from(ended))?;
-    }
-    Err(failure)
-}
-
-fn tell(context: &Context, ended: &Generation, places: &[PathBuf]) -> Result<(), Failure> {
-    let answer = GenerationAnswer::saved_at(ended, places);
-    context.output.answer(&answer, || places.iter().map(|place| place.display().to_string()).collect())?;
-    if ended.images.len() < usize::try_from(ended.count).unwrap_or_default() {
-        let why = ended.failure.as_ref().map(|failure| format!(": {}", failure.message)).unwrap_or_default();
-        context.output.remark(&format!("{} of {} images were made{why}", ended.images.len(), ended.count));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use clap::Parser as _;
-    use futures::FutureExt as _;
-    use tonic::Status;
 
     use super::*;
-    use crate::client::fake::Fake;
 
     #[derive(Debug, clap::Parser)]
     struct Line {
@@ -280,27 +180,5 @@ mod tests {
         assert!(destination(&parse(&["x", "-o", path, "--request-id", "r"]).expect("valid")).is_ok());
         assert!(destination(&parse(&["x", "-o", path, "--force"]).expect("valid")).is_ok());
         assert!(destination(&parse(&["x", "-o", "-"]).expect("valid")).is_err());
-    }
-
-    #[tokio::test]
-    async fn a_call_without_an_answer_is_repeated_under_the_same_name() {
-        let names = Arc::new(Mutex::new(Vec::new()));
-        let asked = Arc::clone(&names);
-        let server = Fake {
-            create: Some(Arc::new(move |request: CreateGenerationRequest| {
-                let mut names = asked.lock().expect("unpoisoned");
-                names.push(request.request_id);
-                let answer = match names.len() {
-                    1 => Err(Status::unavailable("stopping")),
-                    _ => Ok(wire::CreateGenerationResponse { generation: Some(Generation::default()) }),
-                };
-                futures::future::ready(answer).boxed()
-            })),
-            ..Fake::default()
-        };
-        let request =
-            CreateGenerationRequest { request_id: "r".to_owned(), ..CreateGenerationRequest::default() };
-        create(&server.start().await, &request).await.expect("created");
-        assert_eq!(*names.lock().expect("unpoisoned"), ["r", "r"]);
     }
 }
