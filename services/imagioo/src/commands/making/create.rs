@@ -6,19 +6,31 @@ use crate::backoff::patiently;
 use crate::client::{self, Client};
 use crate::failure::Failure;
 
-/// Creates the generation. A call without an answer is repeated with the same request id, which pays only once.
+/// Creates the generation.
 pub(super) async fn create(
     client: &Client,
     request: &CreateGenerationRequest,
 ) -> Result<Generation, Failure> {
     let call = async || {
         let method = async |channel, request| client::generations(channel).create_generation(request).await;
-        client.call(request.clone(), method).await
+        Ok(client.call(request.clone(), method).await?.generation)
     };
+    once(&request.request_id, call).await
+}
+
+/// Makes a call that accepts a generation. Without an answer it is repeated with the same request id, which pays only
+/// once.
+///
+/// # Errors
+/// [`Failure::Unanswered`] when nobody knows whether it was accepted, or what the server refuses.
+pub(in crate::commands) async fn once(
+    request_id: &str,
+    call: impl AsyncFn() -> Result<Option<Generation>, Failure>,
+) -> Result<Generation, Failure> {
     match patiently(call).await {
-        Ok(answer) => answer.generation.ok_or(Failure::Incomplete("the generation")),
+        Ok(generation) => generation.ok_or(Failure::Incomplete("the generation")),
         Err(failure) if failure.is_transient() => {
-            Err(Failure::Unanswered { request_id: request.request_id.clone(), cause: Box::new(failure) })
+            Err(Failure::Unanswered { request_id: request_id.to_owned(), cause: Box::new(failure) })
         }
         Err(failure) => Err(failure),
     }
