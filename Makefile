@@ -34,7 +34,7 @@ down status logs:
 test: prerequisites ## Run every test; servers run as private children under .local/
 	$(CARGO) build --locked --workspace --bins $(KILL_POINTS)
 	mkdir -p .local && $(TESTKIT) run -- $(CARGO) test --locked --workspace $(KILL_POINTS) $(ARGS) | tee .local/test-results
-sdk: prerequisites ## Drive a real server with the official OpenAI SDKs, in pinned versions
+sdk: prerequisites tools ## Drive a real server with OpenAI's SDKs, Python's gRPC and buf curl, in pinned versions
 	$(CARGO) build --locked -p imagioo
 	tests/sdk/run.sh
 items: ## Show the checklist with its tests and their last results; SET=b, r or s for one set

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The official OpenAI SDKs, and a receiver of webhooks, against a real server that draws with `sketch`: `make sdk`. Pinned versions are fetched into
-# .local/sdk once, with Node where the machine has none that is new enough. Needs no root.
+# Clients that nobody here wrote, against a real server that draws with `sketch`: the official OpenAI SDKs, a receiver of
+# webhooks, Python's gRPC and `buf curl`: `make sdk`. Pinned versions are fetched into .local/sdk once, with Node where the
+# machine has none that is new enough. Needs no root.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tests=$PWD/tests/sdk
@@ -82,7 +83,8 @@ serve
 sign_up
 clients=(
     "${fresh[@]}" IMAGIOO="$PWD/target/debug/imagioo" OPENAI_BASE_URL="http://127.0.0.1:$port/v1" OPENAI_API_KEY="$secret"
-    SDK_JAVASCRIPT="$tools/javascript/" PYTHONPATH="$tools/python" PYTHONDONTWRITEBYTECODE=1
+    IMAGIOO_ADDRESS="127.0.0.1:$port" BUF="$PWD/.local/tools/bin/buf" SDK_JAVASCRIPT="$tools/javascript/"
+    PYTHONPATH="$tools/python" PYTHONDONTWRITEBYTECODE=1
 )
 "${clients[@]}" python3 -W ignore::DeprecationWarning -m unittest discover --start-directory "$tests" --pattern '*_test.py'
 "${clients[@]}" "$node" --test --test-reporter=spec "$tests/openai.test.mjs"

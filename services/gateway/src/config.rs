@@ -31,6 +31,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where workers and billing call.
     pub internal_listen: SocketAddr,
+    /// Whether clients are told which services there are for them.
+    pub reflection: bool,
     /// The catalogue; empty for the one that is compiled in.
     pub catalogue_file: PathBuf,
     /// Provider accounts whose models the compiled-in catalogue offers.

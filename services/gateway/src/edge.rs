@@ -21,6 +21,7 @@ mod routes;
 
 pub(crate) use api_keys::ApiKeys;
 pub(crate) use limits::Limiter;
+pub(crate) use routes::told;
 use routes::{Access, Route, Target};
 
 /// Everything the edge decides with. Clones share it.

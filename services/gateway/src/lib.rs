@@ -188,7 +188,9 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
     };
     let door = openai::Door::new(app.clone(), verifier.clone(), shutdown.clone());
     let origins = config.http.origins();
+    let told = if config.reflection { edge::told() } else { Vec::new() };
     let public = Server::behind(edge)?
+        .telling(told)
         .add_http(openai::router(door), openai::PATHS, origins)
         .add_service(GenerationServiceServer::new(generations))
         .add_service(ImageServiceServer::new(grpc::image::Images { app: app.clone() }))

@@ -5,8 +5,9 @@ use secrecy::SecretString;
 
 use crate::address::Address;
 use crate::commands::{
-    admin, balance, cancel, doctor, download, generate, keys, list, login, logout, models, presets,
-    providers, show, signup, watch, webhooks, whoami,
+    admin, again, balance, cancel, doctor, download, edit, generate, inpaint, keys, list, login, logout,
+    models, outpaint, presets, providers, remove_background, show, signup, upscale, vary, watch, webhooks,
+    whoami,
 };
 use crate::{exit, serve};
 
@@ -65,6 +66,20 @@ pub(crate) enum ClientCommand {
     Whoami(whoami::Args),
     /// Create images from a text
     Generate(Box<generate::Args>),
+    /// Change a picture after an instruction
+    Edit(Box<edit::Args>),
+    /// Repaint the part of a picture that a mask shows
+    Inpaint(Box<inpaint::Args>),
+    /// Continue a picture beyond its borders
+    Outpaint(Box<outpaint::Args>),
+    /// Give a picture more pixels
+    Upscale(Box<upscale::Args>),
+    /// Cut out the subject of a picture
+    RemoveBackground(Box<remove_background::Args>),
+    /// Create images that resemble a picture
+    Vary(Box<vary::Args>),
+    /// Run a generation again, with the same or another model
+    Again(Box<again::Args>),
     /// List your generations, newest first
     List(list::Args),
     /// Show one generation
@@ -102,6 +117,13 @@ impl ClientCommand {
             Self::Logout(_) => "logout",
             Self::Whoami(_) => "whoami",
             Self::Generate(_) => "generate",
+            Self::Edit(_) => "edit",
+            Self::Inpaint(_) => "inpaint",
+            Self::Outpaint(_) => "outpaint",
+            Self::Upscale(_) => "upscale",
+            Self::RemoveBackground(_) => "remove-background",
+            Self::Vary(_) => "vary",
+            Self::Again(_) => "again",
             Self::List(_) => "list",
             Self::Show(_) => "show",
             Self::Watch(_) => "watch",

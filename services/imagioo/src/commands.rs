@@ -6,20 +6,28 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 pub(crate) mod admin;
+pub(crate) mod again;
 pub(crate) mod balance;
 pub(crate) mod cancel;
 pub(crate) mod doctor;
 pub(crate) mod download;
+pub(crate) mod edit;
 pub(crate) mod generate;
+pub(crate) mod inpaint;
 pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod login;
 pub(crate) mod logout;
+mod making;
 pub(crate) mod models;
+pub(crate) mod outpaint;
 pub(crate) mod presets;
 pub(crate) mod providers;
+pub(crate) mod remove_background;
 pub(crate) mod show;
 pub(crate) mod signup;
+pub(crate) mod upscale;
+pub(crate) mod vary;
 pub(crate) mod watch;
 pub(crate) mod webhooks;
 pub(crate) mod whoami;
@@ -35,6 +43,13 @@ pub(crate) async fn run(context: &Context, command: ClientCommand) -> Result<Exi
         ClientCommand::Logout(args) => logout::run(context, args).await,
         ClientCommand::Whoami(args) => whoami::run(context, args).await,
         ClientCommand::Generate(args) => generate::run(context, *args).await,
+        ClientCommand::Edit(args) => edit::run(context, *args).await,
+        ClientCommand::Inpaint(args) => inpaint::run(context, *args).await,
+        ClientCommand::Outpaint(args) => outpaint::run(context, *args).await,
+        ClientCommand::Upscale(args) => upscale::run(context, *args).await,
+        ClientCommand::RemoveBackground(args) => remove_background::run(context, *args).await,
+        ClientCommand::Vary(args) => vary::run(context, *args).await,
+        ClientCommand::Again(args) => again::run(context, *args).await,
         ClientCommand::List(args) => list::run(context, args).await,
         ClientCommand::Show(args) => show::run(context, args).await,
         ClientCommand::Watch(args) => watch::run(context, args).await,

@@ -1,7 +1,10 @@
 //! Why a command did not do what was asked, and what to do about it.
 
-use std::error::Error as StdError;
-use std::fmt;
+mod cause;
+mod ending;
+mod hint;
+
+use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
 
@@ -11,8 +14,8 @@ use imagioo_worker::provider::CallError;
 use tonic::Status;
 
 use crate::address::Address;
-use crate::exit::Exit;
 use crate::profile::ProfileError;
+use cause::{Chain, Innermost};
 
 /// A command that failed. `Display` says what happened in one sentence; [`Failure::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -113,67 +116,6 @@ impl Failure {
         Self::Usage { message: message.into(), hint }
     }
 
-    /// How the process ends.
-    pub(crate) fn exit(&self) -> Exit {
-        match self {
-            Self::Rpc(error) => Exit::of(error.code()),
-            Self::Unreachable { .. } => Exit::Unavailable,
-            Self::Usage { .. } | Self::Connect(_) => Exit::Usage,
-            Self::SignedOut { .. } => Exit::SignedOut,
-            Self::NotFound(_) => Exit::NotFound,
-            Self::Generation(_, failure) => Code::from_reason(&failure.reason)
-                .filter(|code| *code == Code::ContentPolicy)
-                .map_or(Exit::Failed, Exit::of),
-            Self::LostSight { cause, .. } | Self::Unanswered { cause, .. } => cause.exit(),
-            Self::Interrupted { .. } => Exit::Interrupted,
-            _ => Exit::Failed,
-        }
-    }
-
-    /// A stable word for programs.
-    pub(crate) fn reason(&self) -> &str {
-        match self {
-            Self::Rpc(error) => error.code().reason(),
-            Self::Unreachable { .. } => Code::Unavailable.reason(),
-            Self::Usage { .. } | Self::Connect(_) => Code::InvalidArgument.reason(),
-            Self::SignedOut { .. } => Code::Unauthenticated.reason(),
-            Self::NotFound(_) => Code::NotFound.reason(),
-            Self::Generation(_, failure) => &failure.reason,
-            Self::Cancelled(_) => "CANCELLED",
-            Self::Unfinished(_) => "UNFINISHED",
-            Self::LostSight { cause, .. } | Self::Unanswered { cause, .. } => cause.reason(),
-            Self::Interrupted { .. } => "INTERRUPTED",
-            _ => "CLIENT",
-        }
-    }
-
-    /// What to do about it, where that is known.
-    pub(crate) fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Rpc(error) => return hint_of(error),
-            Self::Unreachable { server, .. } if server.is_local() => {
-                "is it running? `imagioo serve` starts it; `imagioo doctor` looks closer"
-            }
-            Self::Unreachable { .. } => "check the address and the network; `imagioo doctor` looks closer",
-            Self::Usage { hint, .. } => hint,
-            Self::SignedOut { .. } => {
-                "sign in with `imagioo login --email ADDRESS`, or create an account with `imagioo signup`"
-            }
-            Self::Generation(..) => "nothing was charged",
-            Self::Unfinished(name) => return Some(format!("follow it with `imagioo show {name}`")),
-            Self::LostSight { name, .. } => return Some(resume(name)),
-            Self::Interrupted { resume: Some(name) } => {
-                return Some(format!("nothing was cancelled; {}", resume(name)));
-            }
-            Self::Unanswered { request_id, cause } => return Some(unanswered(request_id, cause)),
-            Self::Provider { .. } => "check the key and the address; `--no-check` keeps an account unproved",
-            Self::Damaged(_) => "download it again",
-            Self::Keys(_) => "name the server's folder with `--data` or the keys' with `--keys-dir`",
-            _ => "",
-        };
-        Some(hint.to_owned()).filter(|hint| !hint.is_empty())
-    }
-
     /// Fields of the request and what is wrong with each.
     pub(crate) fn violations(&self) -> &[(String, String)] {
         match self {
@@ -203,72 +145,10 @@ impl From<RpcError> for Failure {
     }
 }
 
-fn resume(name: &str) -> String {
-    format!("`imagioo show {name}` tells how it goes, `imagioo download {name}` saves its images")
-}
-
-fn unanswered(request_id: &str, cause: &Failure) -> String {
-    let first = cause.hint().map(|hint| format!("{hint}; ")).unwrap_or_default();
-    format!("{first}the same command with `--request-id {request_id}` never pays twice")
-}
-
-fn hint_of(error: &RpcError) -> Option<String> {
-    let hint = match error.code() {
-        Code::InsufficientCredits | Code::InDebt | Code::WalletFrozen => {
-            "`imagioo balance --statement` shows what you have and why"
-        }
-        Code::ModelUnknown | Code::SettingUnsupported => "`imagioo models` shows what each model accepts",
-        Code::PriceAboveLimit => "raise `--max-credits`, or ask for less",
-        Code::RequestIdReused => "repeat the first command exactly, or choose another `--request-id`",
-        Code::TooManyWebhooks => "`imagioo webhooks list` shows them, `imagioo webhooks remove` removes one",
-        Code::WebhookDisabled => "switch it on with `imagioo webhooks update NAME --enable`",
-        Code::EmailTaken => "sign in with `imagioo login --email ADDRESS`",
-        Code::Unauthenticated | Code::TokenExpired | Code::TokenRevoked => "sign in with `imagioo login`",
-        Code::ApiKeyInvalid => "check `--api-key`, IMAGIOO_API_KEY and the profile",
-        Code::RateLimited | Code::QueueFull | Code::Unavailable => return Some(later(error)),
-        _ => return None,
-    };
-    Some(hint.to_owned())
-}
-
-fn later(error: &RpcError) -> String {
-    match error.delay() {
-        Some(delay) => format!("try again in {} s", delay.as_secs().max(1)),
-        None => "try again in a moment".to_owned(),
-    }
-}
-
-/// An error with everything beneath it, on one line.
-struct Chain<'a, E>(&'a E);
-
-impl<E: StdError + 'static> fmt::Display for Chain<'_, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(error) = next {
-            write!(f, ": {error}")?;
-            next = error.source();
-        }
-        Ok(())
-    }
-}
-
-/// Only the deepest cause: the layers above a broken connection repeat that it is one.
-struct Innermost<'a>(&'a Status);
-
-impl fmt::Display for Innermost<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut deepest: &(dyn StdError + 'static) = self.0;
-        while let Some(error) = deepest.source() {
-            deepest = error;
-        }
-        write!(f, "{deepest}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
 
     fn failed(reason: &str) -> Failure {
         let failure = wire::Failure { reason: reason.to_owned(), ..wire::Failure::default() };

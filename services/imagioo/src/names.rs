@@ -76,6 +76,18 @@ pub(crate) fn preset(text: &str) -> String {
     if text.contains('/') { text.to_owned() } else { format!("presets/{text}") }
 }
 
+/// The name of a shared preset: `sharedPresets/…`, or only what follows.
+///
+/// # Errors
+/// [`Failure::Usage`] for somebody's own.
+pub(crate) fn shared_preset(text: &str) -> Result<String, Failure> {
+    match text.split_once('/') {
+        None => Ok(format!("sharedPresets/{text}")),
+        Some(("sharedPresets", _)) => Ok(text.to_owned()),
+        Some(_) => Err(unreadable(text, "a shared preset", "`imagioo admin presets list` shows them")),
+    }
+}
+
 /// Something whose file can be downloaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Downloadable {
@@ -124,6 +136,13 @@ mod tests {
         assert_eq!(webhook_delivery(&format!("{endpoint}/deliveries/{event}")).expect("a name"), name);
         assert_eq!(deliverable(&format!("{endpoint}")).expect("a name"), Deliverable::Endpoint(endpoint));
         assert!(webhook_delivery(&format!("{event}")).is_err());
+    }
+
+    #[test]
+    fn a_shared_preset_is_never_somebodys_own() {
+        assert_eq!(shared_preset("oils@2").expect("a name"), "sharedPresets/oils@2");
+        assert_eq!(shared_preset("sharedPresets/oils").expect("a name"), "sharedPresets/oils");
+        assert!(shared_preset("presets/oils").is_err());
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(crate) struct Profile {
     /// The account, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) email: Option<String>,
-    /// The model of `generate` without `--model`; the catalogue's first when absent.
+    /// The model that makes images without `--model`, where it can; the catalogue's first that can when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<String>,
     /// The data folder, for a server on this machine.

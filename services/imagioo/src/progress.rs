@@ -34,9 +34,19 @@ impl Progress {
         Self { bar, pictures: Protocol::of_terminal() }
     }
 
+    /// The same line without pictures.
+    pub(crate) fn without_pictures(self) -> Self {
+        Self { pictures: None, ..self }
+    }
+
     /// Shows what is happening, without a measure.
     pub(crate) fn say(&self, what: &str) {
         self.bar.set_message(what.to_owned());
+    }
+
+    /// Tells people something beside the answer, above the line.
+    pub(crate) fn remark(&self, output: Output, text: &str) {
+        self.bar.suspend(|| output.remark(text));
     }
 
     /// Shows where a generation is.

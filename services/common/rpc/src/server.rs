@@ -16,6 +16,7 @@ use tower::Service;
 use tower::util::option_layer;
 
 use crate::door::DoorLayer;
+use crate::reflection::Descriptors;
 use crate::web::WebLayer;
 use crate::{AccessVerifier, Door, Incoming, InternalAuth, ServiceKeys, TraceLayer, trace, web};
 
@@ -36,8 +37,10 @@ pub enum ServeError {
 pub struct Server<D> {
     door: D,
     routes: Routes,
+    descriptors: Descriptors,
     health: HealthReporter,
     services: Vec<&'static str>,
+    told: Option<Vec<&'static str>>,
     web: Option<WebDoor>,
 }
 
@@ -67,12 +70,9 @@ impl<D: Door> Server<D> {
     pub fn behind(door: D) -> Result<Self, ServeError> {
         trace::describe();
         let (health, health_service) = tonic_health::server::health_reporter();
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(imagioo_proto::DESCRIPTOR_SET)
-            .build_v1()
-            .map_err(ServeError::Reflection)?;
-        let routes = Routes::new(health_service).add_service(reflection);
-        Ok(Self { door, routes, health, services: Vec::new(), web: None })
+        let descriptors = Descriptors::compiled_in().map_err(ServeError::Reflection)?;
+        let routes = Routes::new(health_service);
+        Ok(Self { door, routes, descriptors, health, services: Vec::new(), told: None, web: None })
     }
 
     /// Adds a gRPC service.
@@ -86,6 +86,13 @@ impl<D: Door> Server<D> {
         self.routes = self.routes.add_service(service);
         self.services.push(S::NAME);
         self
+    }
+
+    /// Tells by reflection about these services, its own or those that the door passes calls on to, and not about every
+    /// service it has; without any there is no reflection.
+    #[must_use]
+    pub fn telling(self, services: Vec<&'static str>) -> Self {
+        Self { told: Some(services), ..self }
     }
 
     /// Takes HTTP/1.1 and gRPC-Web calls from now on, and serves `router` beside the gRPC services, behind the same door.
@@ -107,11 +114,13 @@ impl<D: Door> Server<D> {
     /// Answers until the soft shutdown, then finishes the calls it has.
     ///
     /// # Errors
-    /// [`ServeError::Transport`].
+    /// [`ServeError::Transport`]; [`ServeError::Reflection`] when the compiled-in descriptor set is damaged.
     pub async fn serve(self, listener: TcpListener, shutdown: &Shutdown) -> Result<(), ServeError> {
         for service in &self.services {
             self.health.set_service_status(*service, tonic_health::ServingStatus::Serving).await;
         }
+        let told = self.told.as_ref().unwrap_or(&self.services);
+        let routes = self.descriptors.reflect(self.routes, told).map_err(ServeError::Reflection)?;
         let soft = shutdown.clone();
         let is_web = self.web.is_some();
         let WebDoor { paths, origins } = self.web.unwrap_or(WebDoor { paths: &[], origins: Vec::new() });
@@ -124,7 +133,7 @@ impl<D: Door> Server<D> {
             // Outside of the door, so that its refusals are translated, too.
             .layer(WebLayer)
             .layer(DoorLayer(self.door))
-            .add_routes(self.routes)
+            .add_routes(routes)
             .serve_with_incoming_shutdown(Incoming::of(listener), async move { soft.requested().await });
         tokio::select! {
             ended = server => ended.map_err(ServeError::Transport),

@@ -38,6 +38,7 @@ pub(super) struct Route {
 const SERVICES: &[(&str, Target, Access)] = &[
     ("grpc.health.v1.Health", Target::Here, Access::Open),
     ("grpc.reflection.v1.ServerReflection", Target::Here, Access::Open),
+    ("grpc.reflection.v1alpha.ServerReflection", Target::Here, Access::Open),
     ("imagioo.generation.v1.GenerationService", Target::Here, Access::User),
     ("imagioo.generation.v1.ImageService", Target::Here, Access::User),
     ("imagioo.generation.v1.ModelService", Target::Here, Access::User),
@@ -59,6 +60,11 @@ const CREDENTIAL_METHODS: &[&str] = &[
     "/imagioo.account.v1.AccountService/RefreshSession",
     "/imagioo.account.v1.AccountService/SignOut",
 ];
+
+/// The services that everybody is told about: those for users, wherever they are. Operators know theirs.
+pub(crate) fn told() -> Vec<&'static str> {
+    SERVICES.iter().filter(|(_, _, access)| *access == Access::User).map(|(name, _, _)| *name).collect()
+}
 
 impl Route {
     /// The way of the call with this path.

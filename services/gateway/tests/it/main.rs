@@ -20,6 +20,7 @@ mod pictures;
 mod presets;
 mod reading;
 mod recovery;
+mod reflection;
 mod refusals;
 mod routing;
 mod screening;

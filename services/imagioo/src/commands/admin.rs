@@ -3,6 +3,7 @@
 mod check;
 mod dead_letters;
 mod operator;
+mod presets;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -21,11 +22,14 @@ enum Command {
     Check(operator::Place),
     /// Look after messages that no service could handle
     DeadLetters(dead_letters::Args),
+    /// Manage the presets that everybody may use
+    Presets(Box<presets::Args>),
 }
 
 pub(crate) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
     match args.command {
         Command::Check(place) => check::run(context, place).await,
         Command::DeadLetters(args) => dead_letters::run(context, args).await,
+        Command::Presets(args) => presets::run(context, *args).await,
     }
 }

@@ -1,6 +1,7 @@
 //! `imagioo list`.
 
 use imagioo_proto::generation::v1::{Generation, ListGenerationsRequest};
+use imagioo_types::GenerationId;
 use serde::Serialize;
 
 use super::pages;
@@ -10,6 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::json::GenerationAnswer;
 use crate::json::generation::state;
+use crate::names;
 use crate::table::Table;
 use crate::when;
 
@@ -19,6 +21,9 @@ pub(crate) struct Args {
     /// Show at most this many
     #[arg(long, short = 'l', value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
+    /// Only the versions of this generation: everything derived from the same first one
+    #[arg(long, value_name = "NAME")]
+    versions_of: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -27,7 +32,8 @@ struct Answer {
 }
 
 pub(crate) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let generations = newest(&context.client()?, args.limit as usize).await?;
+    let versions_of = args.versions_of.as_deref().map(names::generation).transpose()?;
+    let generations = newest(&context.client()?, args.limit as usize, versions_of).await?;
     let answer = Answer { generations: generations.iter().map(GenerationAnswer::from).collect() };
     let output = context.output;
     output.answer(&answer, || table(&generations, context).lines(output.width()))?;
@@ -37,9 +43,14 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-async fn newest(client: &Client, limit: usize) -> Result<Vec<Generation>, Failure> {
+async fn newest(
+    client: &Client,
+    limit: usize,
+    versions_of: Option<GenerationId>,
+) -> Result<Vec<Generation>, Failure> {
+    let versions_of = versions_of.map(|id| id.name()).unwrap_or_default();
     pages(limit, async |page_size, page_token| {
-        let message = ListGenerationsRequest { page_size, page_token, ..Default::default() };
+        let message = ListGenerationsRequest { page_size, page_token, versions_of: versions_of.clone() };
         let page = client
             .call(message, async |channel, request| {
                 client::generations(channel).list_generations(request).await

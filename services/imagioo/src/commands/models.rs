@@ -1,10 +1,11 @@
 //! `imagioo models`.
 
 use imagioo_proto::generation::v1::model_service_client::ModelServiceClient;
-use imagioo_proto::generation::v1::{ListModelsRequest, ListModelsResponse, Model};
+use imagioo_proto::generation::v1::{self as wire, ListModelsRequest, ListModelsResponse, Model};
 use serde::Serialize;
 
 use super::list::short;
+use super::making::purpose::Operation;
 use crate::client::Client;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -15,7 +16,11 @@ use crate::table::Table;
 
 /// Options of `models`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Only those that can do this
+    #[arg(long = "for", value_name = "OPERATION")]
+    operation: Option<Operation>,
+}
 
 #[derive(Serialize)]
 struct Answer {
@@ -23,8 +28,11 @@ struct Answer {
     catalogue_version: String,
 }
 
-pub(crate) async fn run(context: &Context, _args: Args) -> Result<Exit, Failure> {
-    let ListModelsResponse { models, catalogue_version } = all(&context.client()?).await?;
+pub(crate) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
+    let ListModelsResponse { mut models, catalogue_version } = all(&context.client()?).await?;
+    if let Some(wanted) = args.operation.map(wire::Operation::from) {
+        models.retain(|model| model.operations().any(|operation| operation == wanted));
+    }
     let answer = Answer { models: models.iter().map(ModelAnswer::from).collect(), catalogue_version };
     let output = context.output;
     output.answer(&answer, || table(&models).lines(output.width()))?;

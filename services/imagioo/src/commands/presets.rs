@@ -1,13 +1,15 @@
 //! `imagioo presets`: settings and words under a name.
 
+mod content;
+mod shown;
+
 use imagioo_proto::generation::v1::preset_service_client::PresetServiceClient;
 use imagioo_proto::generation::v1::{
-    self as wire, CreatePresetRequest, DeletePresetRequest, GetPresetRequest, ListPresetsRequest, Preset,
+    CreatePresetRequest, DeletePresetRequest, GetPresetRequest, ListPresetsRequest, Preset,
     UpdatePresetRequest,
 };
 use serde::Serialize;
 
-use super::generate::wish::Wish;
 use super::pages;
 use crate::client::Client;
 use crate::context::Context;
@@ -15,10 +17,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::json::PresetAnswer;
 use crate::names;
-use crate::table::Table;
+pub(super) use content::Content;
+pub(super) use shown::{describe, table};
 
 /// More presets than anybody looks through.
-const MOST: usize = 10_000;
+pub(super) const MOST: usize = 10_000;
 
 /// Options of `presets`.
 #[derive(Debug, clap::Args)]
@@ -49,30 +52,18 @@ enum Command {
 struct Save {
     /// What to call it: lower-case letters, digits and hyphens
     name: String,
-    /// What people read in lists; without it the name
-    #[arg(long)]
-    title: Option<String>,
-    /// What it is for
-    #[arg(long, default_value = "", hide_default_value = true)]
-    description: String,
-    /// The model; without it whoever uses the preset names one
-    #[arg(long, short)]
-    model: Option<String>,
-    /// Words around the prompt, such as "{prompt}, oil on canvas"
-    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
-    template: String,
     #[command(flatten)]
-    wish: Wish,
+    content: Content,
 }
 
 #[derive(Serialize)]
-struct ListAnswer {
-    presets: Vec<PresetAnswer>,
+pub(super) struct ListAnswer {
+    pub(super) presets: Vec<PresetAnswer>,
 }
 
 #[derive(Serialize)]
-struct DeleteAnswer<'a> {
-    deleted: &'a str,
+pub(super) struct DeleteAnswer<'a> {
+    pub(super) deleted: &'a str,
 }
 
 pub(crate) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
@@ -119,7 +110,11 @@ async fn list(client: &Client) -> Result<Vec<Preset>, Failure> {
     .await
 }
 
-async fn get(client: &Client, name: &str) -> Result<Preset, Failure> {
+/// A preset that the caller may see.
+///
+/// # Errors
+/// What the server refuses.
+pub(super) async fn get(client: &Client, name: &str) -> Result<Preset, Failure> {
     let request = GetPresetRequest { name: name.to_owned() };
     let answer = client
         .call(request, async |channel, request| PresetServiceClient::new(channel).get_preset(request).await)
@@ -130,16 +125,7 @@ async fn get(client: &Client, name: &str) -> Result<Preset, Failure> {
 /// Makes the preset, or the next version of the one that is there.
 async fn save(client: &Client, args: Save) -> Result<Preset, Failure> {
     let name = names::preset(&args.name);
-    let preset = Preset {
-        name: name.clone(),
-        title: args.title.unwrap_or_else(|| args.name.clone()),
-        description: args.description,
-        model: args.model.as_deref().map(names::model).unwrap_or_default(),
-        operation: args.wish.operation().into(),
-        settings: Some(args.wish.settings(wire::ImageFormat::Unspecified)),
-        template: args.template,
-        ..Preset::default()
-    };
+    let preset = Preset { name: name.clone(), ..args.content.preset(&args.name) };
     let known = match get(client, &name).await {
         Ok(known) => Some(known),
         Err(Failure::Rpc(error)) if error.code() == imagioo_rpc::Code::NotFound => None,
@@ -163,38 +149,4 @@ async fn save(client: &Client, args: Save) -> Result<Preset, Failure> {
         }
     };
     saved.ok_or(Failure::Incomplete("the preset"))
-}
-
-fn table(presets: &[Preset]) -> Table {
-    let mut table = Table::new(&["NAME", "VERSION", "MODEL", "PRICE", "TITLE"]);
-    for preset in presets {
-        let price = preset.price.map_or_else(|| "-".to_owned(), |price| price.to_string());
-        let model = if preset.model.is_empty() { "-" } else { &preset.model };
-        table.row([
-            preset.name.clone(),
-            preset.version.to_string(),
-            model.trim_start_matches("models/").to_owned(),
-            price,
-            preset.title.clone(),
-        ]);
-    }
-    table
-}
-
-fn describe(preset: &Preset) -> Vec<String> {
-    let price =
-        preset.price.map_or_else(|| "depends on the model".to_owned(), |price| format!("{price} credits"));
-    let lines = [
-        (preset.name.clone(), format!("version {}", preset.version)),
-        ("title".to_owned(), preset.title.clone()),
-        ("about".to_owned(), preset.description.clone()),
-        ("model".to_owned(), preset.model.clone()),
-        ("words".to_owned(), preset.template.clone()),
-        ("price".to_owned(), price),
-    ];
-    lines
-        .into_iter()
-        .filter(|(_, text)| !text.is_empty())
-        .map(|(name, text)| format!("{name}: {text}"))
-        .collect()
 }

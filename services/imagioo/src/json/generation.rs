@@ -27,6 +27,12 @@ pub(crate) struct GenerationAnswer {
     progress: Option<Progress>,
     #[serde(skip_serializing_if = "Option::is_none")]
     estimate: Option<Estimate>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    inputs: Vec<Input>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preset: Option<String>,
     images: Vec<ImageAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
@@ -48,6 +54,12 @@ struct Settings {
     format: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Input {
+    role: String,
+    image: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -135,6 +147,9 @@ impl From<&wire::Generation> for GenerationAnswer {
             queue_position: generation.queue_position,
             progress: generation.progress.as_ref().map(Progress::from),
             estimate: generation.estimate.as_ref().map(Estimate::from),
+            inputs: generation.inputs.iter().map(Input::from).collect(),
+            parent: text(&generation.parent),
+            preset: text(&generation.preset),
             images: generation.images.iter().map(ImageAnswer::from).collect(),
             failure: generation.failure.as_ref().map(Failure::from),
             catalogue_version: generation.catalogue_version.clone(),
@@ -154,6 +169,12 @@ impl From<&wire::GenerationSettings> for Settings {
             format: format(settings.format()),
             seed: settings.seed,
         }
+    }
+}
+
+impl From<&wire::GenerationInput> for Input {
+    fn from(input: &wire::GenerationInput) -> Self {
+        Self { role: word(input.role().as_str_name(), "INPUT_ROLE_"), image: input.image.clone() }
     }
 }
 

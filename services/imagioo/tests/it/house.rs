@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -90,6 +91,38 @@ impl House {
         self.run(arguments).status.code().unwrap()
     }
 
+    /// What a client command says and how it ends.
+    pub(crate) fn says(&self, arguments: &[&str]) -> Said {
+        let output = self.run(arguments);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Said { code: output.status.code().unwrap(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// What a client command that must succeed shows beside its answer on a terminal with these variables.
+    pub(crate) fn seen(&self, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+        let size = Winsize { ws_row: 40, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let terminal = openpty(Some(&size), None).unwrap();
+        let mut child = self
+            .command()
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(terminal.slave)
+            .spawn()
+            .unwrap();
+        let mut seen = Vec::new();
+        // The last writer's end is an error here, not an end of file.
+        let _ = fs::File::from(terminal.master).read_to_end(&mut seen);
+        assert!(child.wait().unwrap().success());
+        String::from_utf8_lossy(&seen).into_owned()
+    }
+
+    /// The address of the server.
+    fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[0])
+    }
+
     /// Credits free to spend.
     pub(crate) fn available(&self) -> i64 {
         self.imagioo(&["balance", "--json"])["available"].as_i64().unwrap()
@@ -98,7 +131,7 @@ impl House {
     /// Waits until every count of the operator's check is zero.
     pub(crate) fn wait_until_at_rest(&self) {
         let data = self.path("data");
-        let server = format!("http://127.0.0.1:{}", self.ports[0]);
+        let server = self.address();
         let arguments = ["--server", &server, "admin", "check", "--json", "--data", data.to_str().unwrap()];
         self.until("at rest", || {
             let output = self.run(&arguments);
@@ -133,6 +166,13 @@ impl House {
         fs::File::open(path).unwrap().read_exact(&mut magic).unwrap();
         magic == *b"\x89PNG\r\n\x1a\n"
     }
+}
+
+/// What a command said, and the number it ended with.
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// A running `imagioo serve`.

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed step of a test ends it")]
 
 mod house;
+mod presets;
+mod verbs;
 
 use house::House;
 

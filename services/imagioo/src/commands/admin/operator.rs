@@ -16,10 +16,10 @@ use crate::failure::Failure;
 #[derive(Debug, clap::Args)]
 pub(super) struct Place {
     /// Data folder of the server; without it the profile's, else the usual one
-    #[arg(long, value_name = "DIR", env = "IMAGIOO_DATA_DIR")]
+    #[arg(long, global = true, value_name = "DIR", env = "IMAGIOO_DATA_DIR")]
     data: Option<PathBuf>,
     /// Folder with operator.key and peers.json; goes before the data folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     keys_dir: Option<PathBuf>,
 }
 

@@ -2,9 +2,10 @@
 
 use imagioo_proto::generation::v1 as wire;
 
-/// Where and how long.
+/// Where a generation may run.
 #[derive(Debug, clap::Args)]
-pub(super) struct Routing {
+#[command(next_help_heading = "Terms")]
+pub(crate) struct Routing {
     /// Make it in this region only, such as `eu`; may be given several times
     #[arg(long, value_name = "REGION")]
     region: Vec<String>,
@@ -14,6 +15,11 @@ pub(super) struct Routing {
     /// Let that one cost more; the dearest is held, what was used is charged
     #[arg(long, requires = "fallback")]
     dearer: bool,
+}
+
+/// How long a generation may take.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Limits {
     /// Give up unless it starts within so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(1..=2_592_000))]
     start_timeout: Option<i64>,
@@ -27,7 +33,7 @@ fn seconds(seconds: i64) -> prost_types::Duration {
 }
 
 impl Routing {
-    pub(super) fn message(&self) -> Option<wire::Routing> {
+    pub(in crate::commands) fn message(&self) -> Option<wire::Routing> {
         let asked = self.fallback || !self.region.is_empty();
         asked.then(|| wire::Routing {
             regions: self.region.clone(),
@@ -35,7 +41,9 @@ impl Routing {
             dearer: self.dearer,
         })
     }
+}
 
+impl Limits {
     pub(super) fn start_timeout(&self) -> Option<prost_types::Duration> {
         self.start_timeout.map(seconds)
     }

@@ -1,0 +1,103 @@
+//! The request that a command and the shared options make together.
+
+use imagioo_proto::generation::v1::{CreateGenerationRequest, GenerationSettings, Operation};
+use uuid::Uuid;
+
+use super::model::{self, Needs};
+use super::{Making, pictures};
+use crate::client::Client;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::names;
+use crate::progress::Progress;
+
+/// What a command wants, before the shared options are added.
+#[derive(Debug, Default)]
+pub(in crate::commands) struct Draft {
+    /// What is done; unspecified when it is to be found from the rest.
+    pub(in crate::commands) operation: Operation,
+    /// The text, read already.
+    pub(in crate::commands) prompt: String,
+    /// Files or names, the one to change first.
+    pub(in crate::commands) pictures: Vec<String>,
+    /// A file or a name; white where to repaint.
+    pub(in crate::commands) mask: Option<String>,
+    /// Settings that only this operation has.
+    pub(in crate::commands) settings: GenerationSettings,
+}
+
+impl Draft {
+    /// What the server will do: as it finds it, when nothing is named.
+    fn operation(&self) -> Operation {
+        match self.operation {
+            Operation::Unspecified if self.mask.is_some() => Operation::Inpaint,
+            Operation::Unspecified if self.settings.margins.is_some() => Operation::Outpaint,
+            Operation::Unspecified if !self.pictures.is_empty() => Operation::ImageToImage,
+            Operation::Unspecified => Operation::TextToImage,
+            named => named,
+        }
+    }
+}
+
+/// The whole request: a model is chosen, and files are uploaded.
+pub(super) async fn complete(
+    context: &Context,
+    client: &Client,
+    progress: &Progress,
+    draft: Draft,
+    making: &Making,
+) -> Result<CreateGenerationRequest, Failure> {
+    let needs = Needs { operation: draft.operation(), pictures: draft.pictures.len() };
+    // A preset may name the model.
+    let model = match (&making.preset, &making.model) {
+        (Some(_), None) => String::new(),
+        (_, named) => model::choose(context, client, progress, named.as_deref(), needs).await?,
+    };
+    let mut references = Vec::with_capacity(draft.pictures.len());
+    for picture in &draft.pictures {
+        references.push(pictures::input(client, picture).await?);
+    }
+    let mask = match &draft.mask {
+        Some(picture) => Some(pictures::input(client, picture).await?),
+        None => None,
+    };
+    Ok(CreateGenerationRequest {
+        request_id: making.request_id.clone().unwrap_or_else(|| Uuid::now_v7().to_string()),
+        model,
+        preset: making.preset.as_deref().map(names::preset).unwrap_or_default(),
+        prompt: draft.prompt,
+        operation: draft.operation.into(),
+        references,
+        mask,
+        settings: Some(making.style.settings(making.format(), draft.settings)),
+        count: making.count,
+        max_credits: making.max_credits,
+        wait_seconds: 0,
+        parent: String::new(),
+        routing: making.routing.message(),
+        start_timeout: making.limits.start_timeout(),
+        timeout: making.limits.timeout(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use imagioo_proto::generation::v1::Margins;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_named_is_found_as_the_server_finds_it() {
+        let pictures = || vec!["fox.png".to_owned()];
+        let margins =
+            GenerationSettings { margins: Some(Margins::default()), ..GenerationSettings::default() };
+        let found = |draft: Draft| draft.operation();
+        assert_eq!(found(Draft::default()), Operation::TextToImage);
+        assert_eq!(found(Draft { pictures: pictures(), ..Draft::default() }), Operation::ImageToImage);
+        let wide = Draft { pictures: pictures(), settings: margins, ..Draft::default() };
+        assert_eq!(found(wide), Operation::Outpaint);
+        let masked = Draft { pictures: pictures(), mask: Some("m.png".to_owned()), ..Draft::default() };
+        assert_eq!(found(masked), Operation::Inpaint);
+        assert_eq!(found(Draft { operation: Operation::Upscale, ..Draft::default() }), Operation::Upscale);
+    }
+}
