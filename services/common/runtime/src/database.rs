@@ -1,5 +1,6 @@
 //! Connections to PostgreSQL: pools, migrations, and transactions on a user's behalf.
 
+mod cut;
 mod schema;
 mod watch;
 
