@@ -8,6 +8,7 @@ mod kills;
 mod links;
 mod operators;
 mod outages;
+mod overload;
 mod program;
 mod provider;
 mod provider_faults;

@@ -1,0 +1,87 @@
+//! Item 50: far more calls than allowed. What is refused is told when to come back, what was accepted is made, and others
+//! notice nothing.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::future::join_all;
+use imagioo_proto::generation::v1::generation_service_client::GenerationServiceClient;
+use imagioo_proto::generation::v1::{CreateGenerationRequest, GenerationSettings};
+use imagioo_rpc::{Code, RpcError};
+use imagioo_stack::User;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::house::{HANG, House};
+use crate::seeds::Seeds;
+
+/// How many callers one user has, none of whom waits for another; each calls again at once.
+const CALLERS: usize = 50;
+const SMALL: Duration = Duration::from_secs(6);
+const LARGE: Duration = Duration::from_secs(60);
+const LIMITS: &str = "limits = { user_per_second = 20, user_burst = 20 }";
+
+/// One call that nobody repeats.
+async fn once(user: &User) -> Result<(), RpcError> {
+    let settings = GenerationSettings { size: "256x256".to_owned(), ..GenerationSettings::default() };
+    let wanted = CreateGenerationRequest {
+        model: "models/sketch".to_owned(),
+        prompt: "one of far too many".to_owned(),
+        settings: Some(settings),
+        count: 1,
+        ..CreateGenerationRequest::default()
+    };
+    let mut generations = GenerationServiceClient::new(user.channel());
+    let request = user.says(wanted).map_err(RpcError::from)?;
+    generations.create_generation(request).await.map(drop).map_err(RpcError::from)
+}
+
+#[tokio::test]
+async fn r50_ten_times_too_many_calls_are_told_to_come_back_and_a_quiet_user_notices_nothing() {
+    let seeds = Seeds::from_environment(1);
+    let storm = if seeds.is_soak() { LARGE } else { SMALL };
+    // Enough for the storm: what is refused must be refused for its number.
+    let credits = "registration = { credits = 100000 }".parse().expect("TOML");
+    let limits = LIMITS.parse().expect("TOML");
+    let house = House::with(1, 1, vec![("gateway", limits), ("billing", credits)]).await;
+    let (loud, quiet) = (house.user().await, house.user().await);
+    let before = [&loud, &quiet].map(async |user| user.balance().await.expect("a balance").available);
+    let [loud_had, quiet_had] = <[i64; 2]>::try_from(join_all(before).await).expect("two");
+
+    let (accepted, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let end = Instant::now() + storm;
+    let caller = async || {
+        while Instant::now() < end {
+            match timeout(HANG, once(&loud)).await.expect("an answer") {
+                Ok(()) => accepted.fetch_add(1, Ordering::Relaxed),
+                Err(error) => {
+                    assert_eq!(error.code(), Code::RateLimited, "{error}");
+                    assert!(error.delay().is_some(), "when to come back: {error}");
+                    refused.fetch_add(1, Ordering::Relaxed)
+                }
+            };
+        }
+    };
+    let others = async {
+        let mut done = 0;
+        while Instant::now() < end {
+            once(&quiet).await.expect("the quiet user is not refused");
+            done += 1;
+            sleep(Duration::from_millis(500)).await;
+        }
+        done
+    };
+    let (_, quietly) = tokio::join!(join_all((0..CALLERS).map(|_| caller())), others);
+    let (accepted, refused) = (accepted.into_inner(), refused.into_inner());
+    assert!(refused > 10 * accepted, "{accepted} accepted, {refused} refused: that was no overload");
+
+    let recovered = async {
+        while once(&loud).await.is_err() {
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), recovered).await.expect("calls are accepted again");
+    assert_eq!(house.settled(&loud, loud_had).await, accepted + 1, "what was accepted is made");
+    assert_eq!(house.settled(&quiet, quiet_had).await, quietly);
+    house.stop().await;
+    seeds.summary(&format!("r50 accepted={accepted} refused={refused} lost=0 open_holds=0"));
+}
