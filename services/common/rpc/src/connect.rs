@@ -18,6 +18,8 @@ use crate::{SERVICE_HEADER, ServiceKeys, trace};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// A peer that does not say so by then is gone, however busy; the next call finds it or another one.
+const ALIVE_WITHIN: Duration = Duration::from_secs(5);
 /// Applied when a call sets no deadline of its own; counts until the first byte of the answer.
 const DEFAULT_TIMEOUT: HeaderValue = HeaderValue::from_static("10S");
 const TIMEOUT_HEADER: &str = "grpc-timeout";
@@ -59,6 +61,7 @@ pub fn plain_endpoint(address: &str) -> Result<Endpoint, ConnectError> {
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(ALIVE_WITHIN)
         .keep_alive_while_idle(true))
 }
 
