@@ -4,6 +4,8 @@
 #![expect(missing_docs, reason = "generated code is documented in the .proto files")]
 #![expect(clippy::all, clippy::allow_attributes, reason = "generated code follows its generator's style")]
 
+mod redacted;
+
 pub use prost_protovalidate::{Validate, ValidationError, Violation};
 
 pub mod account {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use imagioo_picture::Verifier;
 use imagioo_proto::jobs::v1::GenerationChanged;
 use imagioo_queue::Queue;
+use imagioo_seal::Sealer;
 use imagioo_storage::Storage;
 use imagioo_types::{Clock, GenerationId, UserId};
 use sqlx::PgPool;
@@ -46,6 +47,8 @@ pub(crate) struct Parts {
     pub(crate) pace: Pace,
     pub(crate) watchers: Watchers,
     pub(crate) webhooks: Webhooks,
+    /// Seals and opens keys of users.
+    pub(crate) sealer: Sealer,
     /// Wakes the relay of the outbox.
     pub(crate) outbox: Arc<Notify>,
     /// Wakes the dispatcher.

@@ -9,6 +9,7 @@ use time::{Date, OffsetDateTime};
 mod current;
 mod file;
 mod options;
+mod own_keys;
 mod price;
 mod request;
 mod route;
@@ -16,6 +17,7 @@ mod rules;
 
 pub(crate) use current::{Current, configured, keep_current};
 pub(crate) use file::CatalogueError;
+pub(crate) use own_keys::{KeySource, OwnKeyRule, OwnKeys, Standing};
 pub(crate) use price::PriceRule;
 pub(crate) use request::{Asked, Priced, Unsupported};
 pub(crate) use route::{Consent, Stop};
@@ -158,6 +160,8 @@ pub(crate) enum UnknownOutcome {
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     pub(crate) version: String,
+    /// Providers that take keys of users.
+    pub(crate) own_keys: BTreeMap<String, OwnKeyRule>,
     pub(crate) models: Vec<Model>,
 }
 
@@ -168,6 +172,7 @@ impl Catalogue {
             model.deployments.retain(|deployment| providers.contains(&deployment.provider));
         }
         self.models.retain(|model| !model.deployments.is_empty());
+        self.own_keys.retain(|provider, _| providers.contains(provider));
         self
     }
 

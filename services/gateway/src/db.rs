@@ -9,6 +9,7 @@ pub(crate) mod generations;
 pub(crate) mod images;
 pub(crate) mod outbox;
 pub(crate) mod presets;
+pub(crate) mod provider_keys;
 pub(crate) mod run_times;
 pub(crate) mod webhook_attempts;
 pub(crate) mod webhook_deliveries;

@@ -5,6 +5,7 @@ use imagioo_types::{Credits, GenerationId, ImageId, UserId, Wording};
 use time::OffsetDateTime;
 
 use crate::catalogue::Stop;
+use crate::provider_key::KeyId;
 
 /// Where a generation is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,8 +79,10 @@ pub(crate) struct Generation {
     pub(crate) wording: Wording,
     pub(crate) inputs: Vec<Input>,
     pub(crate) parent: Option<GenerationId>,
-    /// Where it may run, with prices; empty when there is no choice.
+    /// Where it may run, with prices; empty when there is no choice and it is the operator's key.
     pub(crate) route: Vec<Stop>,
+    /// The key of its owner that a worker was given last.
+    pub(crate) provider_key: Option<KeyId>,
     /// The version of the preset that it was made with, by name.
     pub(crate) preset: Option<String>,
     pub(crate) deployment: String,
@@ -98,9 +101,18 @@ pub(crate) struct Generation {
 impl Generation {
     /// What one image costs where the generation is now.
     pub(crate) fn unit_price(&self) -> Credits {
-        let here = self.route.iter().find(|stop| stop.deployment == self.deployment);
         // Without a choice the price is that of the only place, times the count: nothing is left over.
-        here.map_or_else(|| Credits::new(self.price.get() / i64::from(self.count.max(1))), Stop::unit_price)
+        self.here()
+            .map_or_else(|| Credits::new(self.price.get() / i64::from(self.count.max(1))), Stop::unit_price)
+    }
+
+    /// Whether it runs on its owner's key where it is now.
+    pub(crate) fn runs_on_own_key(&self) -> bool {
+        self.here().is_some_and(|stop| stop.own_key)
+    }
+
+    fn here(&self) -> Option<&Stop> {
+        self.route.iter().find(|stop| stop.deployment == self.deployment)
     }
 }
 

@@ -11,6 +11,7 @@ mod json;
 pub(crate) mod lease;
 pub(crate) mod model;
 pub(crate) mod preset;
+pub(crate) mod provider_key;
 pub(crate) mod resolution;
 mod watch;
 pub(crate) mod webhook;

@@ -15,6 +15,7 @@ use imagioo_proto::generation::v1::lease_service_server::LeaseServiceServer;
 use imagioo_proto::generation::v1::model_service_server::ModelServiceServer;
 use imagioo_proto::generation::v1::preset_admin_service_server::PresetAdminServiceServer;
 use imagioo_proto::generation::v1::preset_service_server::PresetServiceServer;
+use imagioo_proto::generation::v1::provider_key_service_server::ProviderKeyServiceServer;
 use imagioo_proto::generation::v1::webhook_service_server::WebhookServiceServer;
 use imagioo_proto::queue::v1::dead_letter_admin_service_server::DeadLetterAdminServiceServer;
 use imagioo_queue::Queue;
@@ -47,6 +48,8 @@ mod openai;
 mod outbox;
 mod preset;
 mod presets;
+mod provider_key;
+mod provider_keys;
 mod screening;
 mod trace;
 mod uploads;
@@ -154,7 +157,8 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
         lines: dispatch::lines::Lines::default(),
         pace: dispatch::pace::Pace::default(),
         watchers: watchers::Watchers::default(),
-        webhooks: webhooks::Webhooks::new(&config.webhooks, sealer, &pool)?,
+        webhooks: webhooks::Webhooks::new(&config.webhooks, sealer.clone(), &pool)?,
+        sealer,
         outbox: Arc::new(Notify::new()),
         turns: Arc::new(Notify::new()),
         current,
@@ -197,6 +201,7 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
         .add_service(ModelServiceServer::new(grpc::model::Models { app: app.clone() }))
         .add_service(PresetServiceServer::new(grpc::preset::Presets { app: app.clone() }))
         .add_service(PresetAdminServiceServer::new(grpc::preset::admin::SharedPresets { app: app.clone() }))
+        .add_service(ProviderKeyServiceServer::new(grpc::provider_key::ProviderKeys { app: app.clone() }))
         .add_service(WebhookServiceServer::new(grpc::webhook::WebhookEndpoints { app: app.clone() }))
         .add_service(DeadLetterAdminServiceServer::new(grpc::dead_letter::DeadLetters {
             queue: app.queue.clone(),

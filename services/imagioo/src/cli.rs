@@ -6,8 +6,8 @@ use secrecy::SecretString;
 use crate::address::Address;
 use crate::commands::{
     admin, again, balance, cancel, doctor, download, edit, generate, inpaint, keys, list, login, logout,
-    models, outpaint, presets, providers, remove_background, show, signup, upscale, vary, watch, webhooks,
-    whoami,
+    models, outpaint, own_keys, presets, providers, remove_background, show, signup, upscale, vary, watch,
+    webhooks, whoami,
 };
 use crate::{exit, serve};
 
@@ -96,6 +96,8 @@ pub(crate) enum ClientCommand {
     Models(models::Args),
     /// Keep settings and words under a name
     Presets(presets::Args),
+    /// Manage your own keys for model providers
+    OwnKeys(own_keys::Args),
     /// Manage API keys
     Keys(keys::Args),
     /// Manage a server's accounts at model providers, on its own machine
@@ -132,6 +134,7 @@ impl ClientCommand {
             Self::Balance(_) => "balance",
             Self::Models(_) => "models",
             Self::Presets(_) => "presets",
+            Self::OwnKeys(_) => "own-keys",
             Self::Keys(_) => "keys",
             Self::Providers(_) => "providers",
             Self::Webhooks(_) => "webhooks",

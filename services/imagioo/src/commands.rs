@@ -21,6 +21,7 @@ pub(crate) mod logout;
 mod making;
 pub(crate) mod models;
 pub(crate) mod outpaint;
+pub(crate) mod own_keys;
 pub(crate) mod presets;
 pub(crate) mod providers;
 pub(crate) mod remove_background;
@@ -58,6 +59,7 @@ pub(crate) async fn run(context: &Context, command: ClientCommand) -> Result<Exi
         ClientCommand::Balance(args) => balance::run(context, args).await,
         ClientCommand::Models(args) => models::run(context, args).await,
         ClientCommand::Keys(args) => keys::run(context, args).await,
+        ClientCommand::OwnKeys(args) => own_keys::run(context, args).await,
         ClientCommand::Presets(args) => presets::run(context, args).await,
         ClientCommand::Providers(args) => providers::run(context, args).await,
         ClientCommand::Webhooks(args) => webhooks::run(context, args).await,

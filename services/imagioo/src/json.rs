@@ -8,6 +8,7 @@ pub(crate) mod billing;
 pub(crate) mod generation;
 pub(crate) mod model;
 pub(crate) mod preset;
+pub(crate) mod provider_key;
 pub(crate) mod webhook;
 
 pub(crate) use account::{ApiKeyAnswer, UserAnswer};

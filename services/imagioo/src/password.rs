@@ -9,6 +9,7 @@ use crate::failure::Failure;
 /// More than any secret has; what is longer is not one.
 const MOST_BYTES: u64 = 4096;
 const NO_TERMINAL: &str = "without a terminal, pipe the password in with `--password-stdin`";
+const NO_TERMINAL_FOR_KEY: &str = "without a terminal, pipe the key in with `--key-stdin`";
 
 /// Asks for the password of an account that exists.
 ///
@@ -37,7 +38,7 @@ pub(crate) fn ask_new() -> Result<SecretString, Failure> {
 /// # Errors
 /// As [`ask`].
 pub(crate) fn ask_key(account: &str) -> Result<SecretString, Failure> {
-    prompt(&format!("Key of {account}: "))
+    ask_for(&format!("Key of {account}: "), "key", NO_TERMINAL_FOR_KEY)
 }
 
 /// Reads a secret from standard input, without its final line break.
@@ -66,15 +67,20 @@ fn without_line_break(text: &str) -> &str {
 }
 
 fn prompt(text: &str) -> Result<SecretString, Failure> {
+    ask_for(text, "password", NO_TERMINAL)
+}
+
+/// Asks for `what`; the hint says how to give it where nobody can be asked.
+fn ask_for(text: &str, what: &str, hint: &'static str) -> Result<SecretString, Failure> {
     match rpassword::prompt_password(text) {
         Ok(password) => Ok(password.into()),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {
             Err(Failure::Interrupted { resume: None })
         }
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(Failure::usage("no password was typed", "type it, or pipe it in with `--password-stdin`"))
+            Err(Failure::usage(format!("no {what} was typed"), hint))
         }
-        Err(_) => Err(Failure::usage("there is no terminal to ask for the password on", NO_TERMINAL)),
+        Err(_) => Err(Failure::usage(format!("there is no terminal to ask for the {what} on"), hint)),
     }
 }
 

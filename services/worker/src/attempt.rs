@@ -62,6 +62,15 @@ pub(crate) async fn attempt(worker: &Worker, job: &Job, holding: &Holding) -> Ou
             withheld: Vec::new(),
         };
     };
+    let own = job.own_key.as_ref().map(|key| provider.with_key(key));
+    let provider = match &own {
+        None => provider,
+        Some(Some(own)) => own.as_ref(),
+        Some(None) => {
+            let unusable = CallError::failed(Reason::OwnKeyUnusable);
+            return Outcome { ending: end(worker, job, &images, unusable), images, withheld: Vec::new() };
+        }
+    };
     let progress = Progress::default();
     progress.report(Stage::Starting, 0);
     let calls = Calls::new(worker, job, holding, (provider, &progress));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use imagioo_picture::{Format, Operation, Settings, Size};
 use imagioo_storage::ObjectKey;
 use imagioo_types::{GenerationId, Screened, UserId};
+use secrecy::SecretString;
 use time::OffsetDateTime;
 
 use crate::provider::{Options, TaskId};
@@ -48,6 +49,8 @@ pub struct Job {
     pub deadline: OffsetDateTime,
     /// What earlier epochs of this attempt bought.
     pub recorded: Vec<RecordedCall>,
+    /// Its owner's key for the provider, to be used in place of the operator's.
+    pub own_key: Option<SecretString>,
 }
 
 /// One way to reach a model.

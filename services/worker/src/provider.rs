@@ -17,12 +17,14 @@ pub mod replicate;
 pub mod sketch;
 pub mod stability;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use imagioo_picture::Operation;
+use secrecy::SecretString;
 
 pub use call::{Call, Options, Picture, TaskId};
 pub use error::{CallError, Charged, Fate, Refusal};
@@ -106,6 +108,12 @@ pub trait Provider: Send + Sync + 'static {
     /// # Errors
     /// [`CallError`] says whether the provider was reached and what it thinks of the key.
     async fn check(&self) -> Result<(), CallError>;
+
+    /// The same with a user's own key in place of the operator's; nothing where users have none. Address, hosts and limits
+    /// stay the operator's.
+    fn with_key(&self, _key: &SecretString) -> Option<Arc<dyn Provider>> {
+        None
+    }
 
     /// Asks the provider to stop an accepted call. Best effort, at most a few seconds.
     async fn cancel(&self, _task: &TaskId) {}

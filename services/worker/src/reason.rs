@@ -43,6 +43,12 @@ reasons! {
     ProviderAuth => "PROVIDER_AUTH", "the provider refused the platform's credentials";
     /// The platform's account at the provider is out of money.
     ProviderQuota => "PROVIDER_QUOTA", "the platform's account at the provider is exhausted";
+    /// The provider does not accept the key that the user brought along.
+    OwnKeyRefused => "OWN_KEY_REFUSED", "the provider refused the user's own key";
+    /// The account behind that key is out of money.
+    OwnKeyExhausted => "OWN_KEY_EXHAUSTED", "the account behind the user's own key is exhausted";
+    /// The adapter uses no other key than the operator's.
+    OwnKeyUnusable => "OWN_KEY_UNUSABLE", "the provider takes no keys of users here";
     /// The provider wants fewer calls.
     ProviderRateLimited => "PROVIDER_RATE_LIMITED", "the provider is asked too often";
     /// The provider cannot be reached or answers with an error of its own.

@@ -1,5 +1,6 @@
 //! The catalogue's file form, with every mistake in it reported at once.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use imagioo_picture::Size;
@@ -7,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest as _, Sha256};
 
 use super::options::{self, Files};
-use super::{Catalogue, Model, rules};
+use super::{Catalogue, Model, OwnKeyRule, rules};
 
 /// Why a catalogue cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -28,14 +29,17 @@ pub(crate) enum CatalogueError {
 #[serde(deny_unknown_fields)]
 struct File {
     version: String,
+    #[serde(default)]
+    own_keys: BTreeMap<String, OwnKeyRule>,
     models: Vec<Model>,
 }
 
 /// Reads and checks a catalogue. Its version is the file's own with a hash of its content, that of the files its options
 /// name included.
 pub(super) fn parse(text: &str, files: Files<'_>) -> Result<Catalogue, CatalogueError> {
-    let File { version, mut models } = toml::from_str(text).map_err(CatalogueError::Syntax)?;
+    let File { version, own_keys, mut models } = toml::from_str(text).map_err(CatalogueError::Syntax)?;
     let mut mistakes = rules::mistakes(&models);
+    mistakes.extend(rules::wrong_with_own_keys(&own_keys, &models));
     let mut content = Sha256::new_with_prefix(text);
     for deployment in models.iter_mut().flat_map(|model| &mut model.deployments) {
         let wrong = options::take_in(&mut deployment.options, files, |file| content.update(file));
@@ -45,7 +49,7 @@ pub(super) fn parse(text: &str, files: Files<'_>) -> Result<Catalogue, Catalogue
         return Err(CatalogueError::Mistakes(mistakes));
     }
     let hash: String = content.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    Ok(Catalogue { version: format!("{version}+{hash}"), models })
+    Ok(Catalogue { version: format!("{version}+{hash}"), own_keys, models })
 }
 
 /// Sizes as they are written, such as `1024x1024`.
@@ -75,12 +79,14 @@ mod tests {
     fn every_mistake_is_reported_at_once() {
         let broken = SHIPPED
             .replacen("max_count = 4", "max_count = 0", 1)
-            .replacen("credits = 1 }", "credits = -1 }", 1)
+            .replacen("{ credits = 1 },", "{ credits = -1 },", 1)
+            .replacen("openai = { credits", "nobody = { credits", 1)
+            .replacen("fal = { credits = 1", "fal = { credits = -1", 1)
             .replace("concurrency = 8\nprefetch", "concurrency = 0\nprefetch");
         let Err(CatalogueError::Mistakes(mistakes)) = parse(&broken, Files::BuiltIn) else {
-            panic!("three mistakes")
+            panic!("five mistakes")
         };
-        assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+        assert_eq!(mistakes.len(), 5, "{mistakes:?}");
     }
 
     #[test]

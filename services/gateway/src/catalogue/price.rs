@@ -21,7 +21,7 @@ pub(crate) struct PriceRule {
     pub(crate) max_pixels: Option<u64>,
 }
 
-fn credits<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Credits, D::Error> {
+pub(super) fn credits<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Credits, D::Error> {
     i64::deserialize(deserializer).map(Credits::new)
 }
 

@@ -3,7 +3,7 @@
 use imagioo_picture::{Format, Operation, Settings, Size};
 use imagioo_types::{Credits, CreditsOverflow};
 
-use super::{Bounds, Consent, CustomSize, Deployment, Model, Stop};
+use super::{Bounds, Consent, CustomSize, Deployment, Model, OwnKeys, Stop};
 
 /// A request before it is checked; absent means the model's default.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +16,8 @@ pub(crate) struct Asked {
     pub(crate) mask: bool,
     /// Where it may run.
     pub(crate) consent: Consent,
+    /// On which keys of the caller.
+    pub(crate) own_keys: OwnKeys,
 }
 
 /// A request that the model can serve, where, and at what price.
@@ -66,9 +68,13 @@ impl Model {
         });
         let pixels = settings.size.map(Size::pixels);
         let price = |deployment: &Deployment| self.unit_price(Some(deployment), operation, &settings, pixels);
-        let route = self.route(&asked.consent, price);
-        check.unless(!route.is_empty(), "routing.regions", || {
+        let route = self.route((&asked.consent, &asked.own_keys), price);
+        let is_somewhere = self.wished(&asked.consent).next().is_some();
+        check.unless(is_somewhere, "routing.regions", || {
             format!("it runs in {} only", self.regions().join(", "))
+        });
+        check.unless(!is_somewhere || !route.is_empty(), "routing.key_source", || {
+            asked.own_keys.advice(asked.consent.key)
         });
         if !check.problems.is_empty() {
             return Err(Unsupported(check.problems));

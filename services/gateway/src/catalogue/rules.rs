@@ -1,10 +1,10 @@
 //! What a catalogue must hold to be used.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use imagioo_picture::Operation;
 
-use super::{Bounds, Deployment, Model, PriceRule};
+use super::{Bounds, Deployment, Model, OwnKeyRule, PriceRule};
 
 /// Everything that is wrong with these models.
 pub(super) fn mistakes(models: &[Model]) -> Vec<String> {
@@ -100,6 +100,23 @@ fn wrong_with_deployment(deployment: &Deployment) -> impl Iterator<Item = &'stat
         ),
     ];
     checks.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, what)| what)
+}
+
+/// Everything that is wrong with the providers that take keys of users.
+pub(super) fn wrong_with_own_keys(
+    rules: &BTreeMap<String, OwnKeyRule>,
+    models: &[Model],
+) -> impl Iterator<Item = String> {
+    let providers = models.iter().flat_map(|model| &model.deployments).map(|deployment| &deployment.provider);
+    let known: HashSet<_> = providers.collect();
+    rules.iter().flat_map(move |(provider, rule)| {
+        let checks = [
+            (!known.contains(provider), "no deployment has this provider"),
+            (rule.credits.get() < 0, "the price is negative"),
+        ];
+        let wrong = checks.into_iter().filter(|(is_wrong, _)| *is_wrong);
+        wrong.map(move |(_, what)| format!("own_keys.{provider}: {what}"))
+    })
 }
 
 fn is_id(text: &str) -> bool {

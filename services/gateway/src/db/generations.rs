@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::broken;
 use crate::catalogue::Stop;
 use crate::generation::{Failure, Generation, Input, State};
+use crate::provider_key::KeyId;
 
 pub(crate) mod cancel;
 pub(crate) mod changes;
@@ -38,6 +39,7 @@ struct Row {
     inputs: Json<Vec<Input>>,
     parent: Option<Uuid>,
     route: Json<Vec<Stop>>,
+    provider_key: Option<Uuid>,
     preset: Option<String>,
     deployment: String,
     catalogue_version: String,
@@ -71,6 +73,7 @@ impl TryFrom<Row> for Generation {
             inputs: row.inputs.0,
             parent: row.parent.map(GenerationId::from_uuid),
             route: row.route.0,
+            provider_key: row.provider_key.map(KeyId),
             preset: row.preset,
             deployment: row.deployment,
             catalogue_version: row.catalogue_version,
@@ -94,7 +97,7 @@ macro_rules! select {
             Row,
             r#"select id, owner, request_id, body_hash, state, version, model, operation,
                       settings as "settings: Json<Settings>", count, prompt, negative_prompt,
-                      inputs as "inputs: Json<Vec<Input>>", parent, preset, route as "route: Json<Vec<Stop>>", deployment,
+                      inputs as "inputs: Json<Vec<Input>>", parent, preset, provider_key, route as "route: Json<Vec<Stop>>", deployment,
                       catalogue_version, price, charge, attempt, failure as "failure: Json<Failure>",
                       cancel_requested_at, deadline, created_at, started_at, ended_at
                from generation.generations "# + $rest,

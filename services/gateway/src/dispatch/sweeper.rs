@@ -13,7 +13,6 @@ use crate::dispatch::offers::{self, Offer};
 use crate::error::Error;
 use crate::generation::{Failure, Generation, State};
 use crate::generations::finish::{self, Finished};
-use crate::generations::outcome;
 use crate::trace;
 
 /// Rows of one kind in one sweep.
@@ -90,7 +89,7 @@ async fn take_over(app: &App, lapsed: Lapsed) -> Result<(), Error> {
     if lapsed.epoch > app.config.retries.takeovers {
         let failure =
             Failure::new("WORKER_LOST", "the workers that took this kept failing; nothing was charged");
-        return fail(app, lapsed.id, lapsed.attempt, failure).await;
+        return finish::fail(app, (lapsed.id, lapsed.attempt), failure).await;
     }
     tracing::warn!(generation = %lapsed.id, epoch = lapsed.epoch, "lease lapsed, offering a takeover");
     let ready = GenerationReady { generation: lapsed.id.name(), attempt: lapsed.attempt };
@@ -113,15 +112,7 @@ async fn end_overdue(app: &App, id: GenerationId) -> Result<(), Error> {
     } else {
         Failure::new("DEADLINE_EXCEEDED", "it took too long; nothing was charged")
     };
-    fail(app, id, generation.attempt, failure).await
-}
-
-async fn fail(app: &App, id: GenerationId, attempt: i32, failure: Failure) -> Result<(), Error> {
-    let Some(generation) = load(app, id).await?.filter(|found| found.attempt == attempt) else {
-        return Ok(());
-    };
-    finish::settle(app, outcome::failed(&generation, failure, app.clock.now())).await?;
-    Ok(())
+    finish::fail(app, (id, generation.attempt), failure).await
 }
 
 async fn load(app: &App, id: GenerationId) -> Result<Option<Generation>, Error> {

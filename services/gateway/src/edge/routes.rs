@@ -43,6 +43,7 @@ const SERVICES: &[(&str, Target, Access)] = &[
     ("imagioo.generation.v1.ImageService", Target::Here, Access::User),
     ("imagioo.generation.v1.ModelService", Target::Here, Access::User),
     ("imagioo.generation.v1.PresetService", Target::Here, Access::User),
+    ("imagioo.generation.v1.ProviderKeyService", Target::Here, Access::User),
     ("imagioo.generation.v1.PresetAdminService", Target::Here, Access::Operator),
     ("imagioo.generation.v1.WebhookService", Target::Here, Access::User),
     ("imagioo.generation.v1.GenerationAdminService", Target::Here, Access::Operator),

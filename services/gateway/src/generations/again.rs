@@ -5,7 +5,7 @@ use imagioo_rpc::Caller;
 use imagioo_types::{Credits, GenerationId, ImageId};
 
 use crate::app::App;
-use crate::catalogue::{Asked, Consent};
+use crate::catalogue::{Asked, Consent, OwnKeys};
 use crate::error::Error;
 use crate::generation::Role;
 use crate::generations::create::Create;
@@ -47,6 +47,7 @@ pub(crate) async fn call(app: &App, caller: &Caller, again: Again) -> Result<Cre
             references: references.len(),
             mask: mask.is_some(),
             consent: again.consent,
+            own_keys: OwnKeys::default(),
         },
         model: if again.model.is_empty() { earlier.model } else { again.model },
         prompt: earlier.wording.prompt_text().to_owned(),

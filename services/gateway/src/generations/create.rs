@@ -8,7 +8,7 @@ use imagioo_types::{Credits, GenerationId, InvalidPrompt, Prompt, Wording};
 use time::{Duration, OffsetDateTime};
 
 use crate::app::App;
-use crate::catalogue::{Asked, Catalogue, Model};
+use crate::catalogue::{Asked, Catalogue, Model, Stop};
 use crate::db;
 use crate::db::generations::insert::{Inserted, New};
 use crate::dispatch::Share;
@@ -19,6 +19,7 @@ use crate::generations::route;
 use crate::holds::{Held, Wanted};
 use crate::instruments;
 use crate::presets::using;
+use crate::provider_keys;
 
 /// A create call, decoded.
 #[derive(Debug, Clone)]
@@ -81,7 +82,9 @@ async fn accept(
     let (call, preset) = using::apply(app, caller, call).await?;
     let catalogue = app.catalogue();
     let model = preset.model(&catalogue, &call.model, app.clock.now())?;
-    let priced = preset.price(model, &call.asked)?;
+    let source = call.asked.consent.key;
+    let own_keys = provider_keys::using::usable(app, caller, (&catalogue, model), source).await?;
+    let priced = preset.price(model, &Asked { own_keys, ..call.asked.clone() })?;
     let wording = wording(&call, priced.operation)?;
     within_limit(priced.price, call.max_credits)?;
     let pictures = Pictures::find(app, caller, &call.references, call.mask.as_ref()).await?;
@@ -110,7 +113,7 @@ async fn accept(
         prompt: screened,
         inputs: pictures.keep(app, caller).await?,
         parent,
-        route: if priced.route.len() > 1 { priced.route } else { Vec::new() },
+        route: if is_plain(&priced.route) { Vec::new() } else { priced.route },
         preset: preset.name,
         deployment: deployment.id.clone(),
         catalogue_version: catalogue.version.clone(),
@@ -131,6 +134,11 @@ async fn accept(
         }
         None => Accepted::Found(inserted.id),
     })
+}
+
+/// Whether a route says nothing that the deployment and the price do not.
+fn is_plain(route: &[Stop]) -> bool {
+    matches!(route, [] | [Stop { own_key: false, .. }])
 }
 
 fn shortest(wished: Option<Duration>, longest: Duration) -> Duration {

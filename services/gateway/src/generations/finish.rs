@@ -20,6 +20,7 @@ use crate::generations::outcome::{self, Circumstances, Report};
 use crate::generations::route;
 use crate::grpc::convert;
 use crate::instruments;
+use crate::provider_keys::verdict;
 
 /// Most characters of a reason or a message, and most categories of a refusal.
 const MAX_TEXT: usize = 1_000;
@@ -52,9 +53,13 @@ pub(crate) async fn finish(app: &App, id: GenerationId, attempt: i32) -> Result<
             (Vec::new(), Report::Failed(damaged()))
         }
     };
-    if let Some(sign) = route::sign(&report, !images.is_empty()) {
+    let own_key = generation.runs_on_own_key();
+    let standing = app.health.standing(&generation.deployment);
+    let sign = route::sign(&report, !images.is_empty());
+    if let Some(sign) = sign.filter(|sign| !own_key || route::concerns_all(sign, &standing)) {
         app.health.note(&generation.deployment, sign, (app.clock.now(), app.config.breaker.pause()));
     }
+    let report = if own_key { verdict::heed(app, &generation, report).await? } else { report };
     let outcome = decide(app, &generation, images, report);
     let Some(applied) = settle(app, outcome).await? else { return Ok(Finished::Past) };
     if applied.state.is_final() {
@@ -69,6 +74,19 @@ pub(crate) async fn give_back(app: &App, id: GenerationId, cause: Failure) -> Re
     if let Some(generation) = found {
         let report = Report::Retry { cause, not_before: None, charged: false };
         settle(app, decide(app, &generation, Vec::new(), report)).await?;
+    }
+    Ok(())
+}
+
+/// Ends an attempt that began and cannot go on; nothing was made.
+pub(crate) async fn fail(
+    app: &App,
+    (id, attempt): (GenerationId, i32),
+    failure: Failure,
+) -> Result<(), Error> {
+    let found = db::generations::find(&mut *app.pool.acquire().await?, id).await?;
+    if let Some(generation) = found.filter(|found| found.attempt == attempt) {
+        settle(app, outcome::failed(&generation, failure, app.clock.now())).await?;
     }
     Ok(())
 }

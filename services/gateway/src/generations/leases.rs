@@ -3,6 +3,7 @@
 use fail::fail_point;
 use imagioo_rpc::{Code, RpcError};
 use imagioo_types::GenerationId;
+use secrecy::SecretString;
 
 use crate::app::App;
 use crate::catalogue::Deployment;
@@ -12,7 +13,8 @@ use crate::db::generations::lease::Lease;
 use crate::db::generations::start::{Claim, Started};
 use crate::error::Error;
 use crate::generation::Failure;
-use crate::generations::finish;
+use crate::generations::finish::{self, Finished};
+use crate::provider_keys::giving;
 
 /// A given lease and what earlier epochs of the attempt bought.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub(crate) struct Taken {
     pub(crate) started: Started,
     pub(crate) calls: Vec<Call>,
     pub(crate) deployment: Deployment,
+    /// The owner's key, if it runs on that.
+    pub(crate) own_key: Option<SecretString>,
 }
 
 /// Takes a generation for a worker; nothing when there is nothing to do.
@@ -32,6 +36,17 @@ pub(crate) async fn start(app: &App, claim: Claim) -> Result<Option<Taken>, Erro
         finish::give_back(app, started.generation, gone(&started.deployment)).await?;
         return Ok(None);
     };
+    let own_key = match giving::open(app, &started, &deployment.provider).await? {
+        Ok(key) => key,
+        Err(failure) => {
+            // An earlier worker may have done it all.
+            let (id, attempt) = (started.generation, started.attempt);
+            if finish::finish(app, id, attempt).await? == Finished::NoManifest {
+                finish::fail(app, (id, attempt), failure).await?;
+            }
+            return Ok(None);
+        }
+    };
     app.changed(started.owner, started.generation, started.version).await;
     let calls = if started.epoch > 1 {
         let mut conn = app.pool.acquire().await?;
@@ -39,7 +54,7 @@ pub(crate) async fn start(app: &App, claim: Claim) -> Result<Option<Taken>, Erro
     } else {
         Vec::new()
     };
-    Ok(Some(Taken { started, calls, deployment }))
+    Ok(Some(Taken { started, calls, deployment, own_key }))
 }
 
 /// A deployment that this replica's catalogue has no longer, or not yet.

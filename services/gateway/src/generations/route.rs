@@ -1,7 +1,7 @@
 //! Where generations run: the choice at their creation, what an attempt says of its deployment, and where to go on.
 
 use crate::catalogue::{Catalogue, Stop};
-use crate::dispatch::health::{Health, Sign};
+use crate::dispatch::health::{Health, Sign, Standing};
 use crate::generation::Generation;
 use crate::generations::outcome::Report;
 
@@ -14,6 +14,9 @@ const FAULTS: [&str; 6] = [
     "PROVIDER_QUOTA",
     "PROVIDER_NOT_CONFIGURED",
 ];
+
+/// Those of them that are about the account.
+const ACCOUNT: [&str; 3] = ["PROVIDER_AUTH", "PROVIDER_QUOTA", "PROVIDER_NOT_CONFIGURED"];
 
 /// Reasons that say that the provider answered in its right mind.
 const ANSWERS: [&str; 4] =
@@ -39,6 +42,18 @@ pub(crate) fn sign(report: &Report, delivered: bool) -> Option<Sign> {
         fault if FAULTS.contains(&fault) => Some(Sign::Failed { reason }),
         answer if ANSWERS.contains(&answer) => Some(Sign::Worked),
         _ => delivered.then_some(Sign::Worked),
+    }
+}
+
+/// Whether a sign that was seen on a user's own key concerns everybody else, too. A provider that does not answer does; what
+/// it thinks of one user's account does not, and a success says nothing of the operator's.
+pub(crate) fn concerns_all(sign: &Sign, standing: &Standing) -> bool {
+    let is_the_accounts = |reason: &str| ACCOUNT.contains(&reason);
+    match (sign, standing) {
+        (Sign::Failed { reason }, _) => !is_the_accounts(reason),
+        (Sign::Busy { .. }, _) => false,
+        (Sign::Worked, Standing::Probing { reason }) => !is_the_accounts(reason),
+        (Sign::Worked, _) => false,
     }
 }
 

@@ -7,7 +7,7 @@ use imagioo_types::{Credits, GenerationId, ImageId, InvalidName};
 use prost_types::Timestamp;
 use time::OffsetDateTime;
 
-use crate::catalogue::{Asked, Consent};
+use crate::catalogue::{Asked, Consent, KeySource};
 use crate::generation::{Failure, Generation, Image, Input, Role, State};
 use crate::generations::outlook::Estimate;
 use crate::generations::read::Whole;
@@ -54,11 +54,19 @@ pub(crate) fn asked(
 
 /// What a caller consents to; nothing but the first deployment when they do not say.
 pub(crate) fn consent(routing: Option<wire::Routing>) -> Consent {
-    routing.map_or_else(Consent::default, |wire::Routing { regions, fallback, dearer }| Consent {
-        regions,
-        fallback,
-        dearer,
-    })
+    let Some(routing) = routing else { return Consent::default() };
+    let key = match routing.key_source() {
+        wire::KeySource::Unspecified => KeySource::Either,
+        wire::KeySource::Own => KeySource::Own,
+        wire::KeySource::Operator => KeySource::Operator,
+    };
+    let wire::Routing { regions, fallback, dearer, .. } = routing;
+    Consent { regions, fallback, dearer, key }
+}
+
+/// On whose key it runs.
+pub(crate) fn key_source(is_own: bool) -> wire::KeySource {
+    if is_own { wire::KeySource::Own } else { wire::KeySource::Operator }
 }
 
 /// A length of time.
@@ -87,6 +95,7 @@ pub(crate) fn generation(Now { whole, outlook, progress }: Now) -> wire::Generat
     let Whole { generation, images } = whole;
     let waits = matches!(generation.state, State::Queued | State::Dispatched);
     let runs = generation.state == State::Running;
+    let key_source = key_source(generation.runs_on_own_key()).into();
     wire::Generation {
         name: generation.id.name(),
         state: wire_state(generation.state).into(),
@@ -112,6 +121,7 @@ pub(crate) fn generation(Now { whole, outlook, progress }: Now) -> wire::Generat
         deployment: generation.deployment,
         preset: generation.preset.unwrap_or_default(),
         estimate: outlook.estimate.map(estimate),
+        key_source,
     }
 }
 

@@ -24,6 +24,7 @@ use crate::generations::read::{self, Whole};
 use crate::generations::route;
 use crate::generations::watch::{self, Now};
 use crate::presets::using;
+use crate::provider_keys;
 
 /// The public calls that make images.
 pub(crate) struct Generations {
@@ -121,8 +122,12 @@ impl GenerationService for Generations {
         asked.mask = asked.operation == Some(Operation::Inpaint);
         asked.consent = convert::consent(message.routing);
         let model = preset.model(&catalogue, &model, self.app.clock.now())?;
+        let source = asked.consent.key;
+        asked.own_keys =
+            provider_keys::using::usable(&self.app, &caller, (&catalogue, model), source).await?;
         let priced = preset.price(model, &asked)?;
-        let outlook = route::begin(&priced.route, &self.app.health)
+        let first = route::begin(&priced.route, &self.app.health);
+        let outlook = first
             .map(|stop| outlook::of_next(&self.app, &stop.deployment, caller.identity.user))
             .unwrap_or_default();
         Ok(Response::new(wire::EstimateGenerationResponse {
@@ -130,6 +135,7 @@ impl GenerationService for Generations {
             catalogue_version: catalogue.version.clone(),
             queue_depth: outlook.ahead,
             estimate: outlook.estimate.map(convert::estimate),
+            key_source: convert::key_source(first.is_some_and(|stop| stop.own_key)).into(),
         }))
     }
 

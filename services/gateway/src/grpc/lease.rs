@@ -6,6 +6,7 @@ use imagioo_proto::generation::v1::lease_service_server::LeaseService;
 use imagioo_rpc::{RpcError, validated};
 use imagioo_types::GenerationId;
 use prost_types::Duration;
+use secrecy::ExposeSecret as _;
 use tonic::{Request, Response, Status};
 
 use super::convert::{self, bad_name};
@@ -67,7 +68,7 @@ fn decode(lease: &wire::Lease) -> Result<Lease, RpcError> {
 }
 
 fn encode(app: &App, taken: Taken) -> wire::Job {
-    let Taken { started, calls, deployment } = taken;
+    let Taken { started, calls, deployment, own_key } = taken;
     wire::Job {
         generation: started.generation.name(),
         owner: started.owner.name(),
@@ -86,6 +87,7 @@ fn encode(app: &App, taken: Taken) -> wire::Job {
             .map(|call| wire::RecordedCall { call: call.call, task_id: call.task_id })
             .collect(),
         inputs: started.inputs.into_iter().map(encode_input).collect(),
+        own_key: own_key.map(|key| wire::OwnKey { key: key.expose_secret().to_owned() }),
     }
 }
 

@@ -5,7 +5,7 @@ use imagioo_rpc::{Code, RpcError};
 use imagioo_types::Credits;
 
 use crate::app::App;
-use crate::catalogue::{Asked, Consent, Model, Unsupported};
+use crate::catalogue::{Asked, Model, Unsupported};
 use crate::generations::create;
 use crate::preset::{Content, PLACE};
 
@@ -75,7 +75,7 @@ fn typical(model: &Model, content: &Content) -> Asked {
         count: 1,
         references: usize::from(operation.needs_reference()),
         mask: operation == Operation::Inpaint,
-        consent: Consent::default(),
+        ..Asked::default()
     }
 }
 

@@ -23,6 +23,7 @@ mod http;
 mod laws;
 mod patience;
 mod presets;
+mod provider_keys;
 mod user;
 mod watching;
 mod webhooks;

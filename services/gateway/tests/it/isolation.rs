@@ -17,6 +17,7 @@ async fn populated() -> (App, User, User) {
     for user in [&ada, &eve] {
         let preset = Preset { title: "Oils".to_owned(), ..Preset::default() };
         user.create_preset("oils", preset).await.expect("made");
+        user.set_key("near", "key-of-somebody").await.expect("set");
         let hook = user.hook("http://127.0.0.1:9/").await;
         user.test_hook(&hook.name).await.expect("a test");
         user.attempted(&hook.name, 1).await;
@@ -53,8 +54,8 @@ async fn s70_a_request_sees_its_own_rows_even_without_a_filter() {
         assert_eq!(count(&app, &ada, &foreign).await, Ok(0), "{table}: asking for another's");
     }
     assert_eq!(
-        seen, 7,
-        "generations, images, presets and their versions, webhooks with deliveries and attempts"
+        seen, 8,
+        "generations, images, presets and their versions, webhooks with deliveries and attempts, keys of their own"
     );
     finish(app).await;
 }
@@ -109,7 +110,7 @@ async fn tables(app: &App) -> Vec<String> {
 }
 
 async fn readable(app: &App, table: &str) -> bool {
-    let sql = "select has_table_privilege($1, $2, 'select')";
+    let sql = "select has_any_column_privilege($1, $2, 'select')";
     let table = format!("generation.{table}");
     sqlx::query_scalar(sql).bind(USER_ROLE).bind(table).fetch_one(&app.pool).await.expect("known")
 }

@@ -16,6 +16,7 @@ mod leases;
 mod lifecycle;
 mod openai;
 mod outlook;
+mod own_keys;
 mod pictures;
 mod presets;
 mod reading;

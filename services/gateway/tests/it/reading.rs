@@ -148,6 +148,7 @@ async fn every_call_that_names_something_answers_foreign_and_unknown_names_alike
     let unknown_hook = WebhookEndpointId::generate().name();
     let preset = Preset { title: "Oils".to_owned(), ..Preset::default() };
     ada.create_preset("oils", preset).await.expect("made");
+    ada.set_key("near", "key-of-somebody").await.expect("set");
     let unknown_delivery = delivery.replace(&hook, &unknown_hook);
     let mut tried = HashSet::new();
     for (service, method) in methods_with_a_name() {
@@ -156,6 +157,7 @@ async fn every_call_that_names_something_answers_foreign_and_unknown_names_alike
             "ImageService" => (image.clone(), ImageId::generate().name()),
             "WebhookService" if method.ends_with("Delivery") => (delivery.clone(), unknown_delivery.clone()),
             "WebhookService" => (hook.clone(), unknown_hook.clone()),
+            "ProviderKeyService" => ("providerKeys/near".to_owned(), "providerKeys/dear".to_owned()),
             "PresetService" => ("presets/oils".to_owned(), "presets/none".to_owned()),
             // Everybody's, and the operators'.
             "ModelService" | "PresetAdminService" => continue,
@@ -176,6 +178,7 @@ async fn every_call_that_names_something_answers_foreign_and_unknown_names_alike
         "DownloadImage",
         "GetPreset",
         "DeletePreset",
+        "DeleteProviderKey",
         "GetWebhookEndpoint",
         "DeleteWebhookEndpoint",
         "RotateWebhookSecret",

@@ -21,7 +21,7 @@ fn routed(prompt: &str, routing: Routing) -> CreateGenerationRequest {
 
 fn anywhere() -> Routing {
     let regions = vec!["eu".to_owned(), "us".to_owned()];
-    Routing { regions, fallback: true, dearer: true }
+    Routing { regions, fallback: true, dearer: true, ..Routing::default() }
 }
 
 async fn ask(user: &User, routing: Routing) -> Generation {

@@ -17,6 +17,9 @@ impl Failure {
             Self::SignedOut { .. } => {
                 "sign in with `imagioo login --email ADDRESS`, or create an account with `imagioo signup`"
             }
+            Self::Generation(_, failure) if failure.reason.starts_with("OWN_KEY_") => {
+                "nothing was charged; `imagioo own-keys list` shows your keys, `imagioo own-keys set` replaces one"
+            }
             Self::Generation(..) => "nothing was charged",
             Self::Unfinished(name) => return Some(format!("follow it with `imagioo show {name}`")),
             Self::LostSight { name, .. } => return Some(resume(name)),

@@ -37,12 +37,19 @@ pub(crate) struct GenerationAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
     catalogue_version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_source: Option<String>,
     request_id: String,
     create_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     start_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     end_time: Option<String>,
+}
+
+/// On whose key it runs, as a word; nothing from a server that does not say.
+fn key_source(source: wire::KeySource) -> Option<String> {
+    (source != wire::KeySource::Unspecified).then(|| word(source.as_str_name(), "KEY_SOURCE_"))
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -153,6 +160,7 @@ impl From<&wire::Generation> for GenerationAnswer {
             images: generation.images.iter().map(ImageAnswer::from).collect(),
             failure: generation.failure.as_ref().map(Failure::from),
             catalogue_version: generation.catalogue_version.clone(),
+            key_source: key_source(generation.key_source()),
             request_id: generation.request_id.clone(),
             create_time: when::exact(generation.create_time.as_ref()),
             start_time: when::exact(generation.start_time.as_ref()),

@@ -1,7 +1,7 @@
 //! A home, a data folder and free ports for one test.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -85,6 +85,35 @@ impl House {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "imagioo {arguments:?}: {said}");
         serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    /// The same with something on standard input.
+    pub(crate) fn imagioo_told(&self, arguments: &[&str], input: &str) -> Value {
+        let mut command = self.command();
+        let command = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "imagioo {arguments:?}");
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    /// The files of the server in which this text stands, as it is.
+    pub(crate) fn files_with(&self, text: &str) -> Vec<PathBuf> {
+        let (mut folders, mut found) = (vec![self.path("data")], Vec::new());
+        while let Some(folder) = folders.pop() {
+            // Files of a running database come and go.
+            for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let bytes = fs::read(&path).unwrap_or_default();
+                let stands = bytes.windows(text.len()).any(|part| part == text.as_bytes());
+                found.extend(stands.then_some(path));
+            }
+        }
+        found
     }
 
     pub(crate) fn exit_code(&self, arguments: &[&str]) -> i32 {

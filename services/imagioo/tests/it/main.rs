@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step of a test ends it")]
 
 mod house;
+mod own_keys;
 mod presets;
 mod verbs;
 

@@ -1,5 +1,6 @@
 //! What people write and what proves who they are goes through every path and into no log, span, metric or dead letter.
 
+mod own_keys;
 mod provider;
 
 use std::collections::BTreeMap;
@@ -78,6 +79,7 @@ async fn no_secret_and_nothing_a_person_wrote_is_in_a_log_a_span_a_metric_or_a_d
     sign_up_and_in(&account, &mut canaries).await;
     lose_keys(&account, &user, &mut canaries).await;
     generate(&user, &mut canaries).await;
+    own_keys::bring(&user, &mut canaries).await;
     user.all_ended(HANG).await.expect("everything ends");
     let letters = dead_letters(&house, &mut canaries).await;
     house.at_rest().await;
@@ -243,6 +245,7 @@ fn look_through_logs(folder: &Folder, canaries: &Canaries) {
         "provider call failed",
         "message cannot be read",
         "message dead-lettered",
+        "own key set",
     ] {
         assert!(said.iter().any(|message| message == expected), "nobody says `{expected}`: {said:?}");
     }

@@ -152,6 +152,10 @@ impl<'a> Calls<'a> {
                 Err(timed_out())
             }
         };
+        let finished = match self.job.own_key {
+            Some(_) => finished.map_err(CallError::on_own_key),
+            None => finished,
+        };
         self.count(started, &finished);
         match finished? {
             Some(results) => self.keep(call, results, (until, images)).await,

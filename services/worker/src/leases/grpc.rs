@@ -127,6 +127,7 @@ impl TryFrom<proto::Job> for Job {
             lease_time: job.lease.and_then(|lease| lease.try_into().ok()).ok_or(wrong("lease"))?,
             deadline: job.deadline.and_then(instant).ok_or(wrong("deadline"))?,
             recorded: job.recorded_calls.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            own_key: job.own_key.map(|own| own.key.into()),
         })
     }
 }
@@ -189,6 +190,7 @@ mod tests {
     use imagioo_storage::ObjectKey;
     use imagioo_types::ImageId;
     use prost_types::value::Kind;
+    use secrecy::ExposeSecret;
 
     use super::*;
 
@@ -231,6 +233,7 @@ mod tests {
                 proto::RecordedCall { call: 0, task_id: "t-1".to_owned() },
                 proto::RecordedCall { call: 1, task_id: String::new() },
             ],
+            own_key: Some(proto::OwnKey { key: "sk-of-ada".to_owned() }),
         }
     }
 
@@ -248,6 +251,8 @@ mod tests {
         assert_eq!(read.deployment.unknown_outcome, UnknownOutcome::Repeat);
         let tasks: Vec<_> = read.recorded.iter().map(|recorded| recorded.task.is_some()).collect();
         assert_eq!(tasks, [true, false]);
+        assert_eq!(read.own_key.as_ref().map(ExposeSecret::expose_secret), Some("sk-of-ada"));
+        assert!(!format!("{read:?}").contains("sk-of-ada"), "the key shows");
     }
 
     #[test]

@@ -142,6 +142,11 @@ impl Account {
         })
     }
 
+    /// The same account with another key. What is sent goes where it went before, and nowhere else.
+    pub(super) fn with_key(&self, key: &SecretString) -> Self {
+        Self { api_key: key.clone(), ..self.clone() }
+    }
+
     /// Whether calls cost money.
     pub(super) fn paid(&self) -> bool {
         self.paid

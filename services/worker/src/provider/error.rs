@@ -103,6 +103,17 @@ impl CallError {
         self
     }
 
+    /// The same when the call was made on a user's own key: then it is not the operator's account that it is about.
+    #[must_use]
+    pub fn on_own_key(self) -> Self {
+        let reason = match self.reason {
+            Reason::ProviderAuth => Reason::OwnKeyRefused,
+            Reason::ProviderQuota => Reason::OwnKeyExhausted,
+            other => other,
+        };
+        Self { reason, ..self }
+    }
+
     /// What the other side said.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

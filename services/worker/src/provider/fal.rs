@@ -6,11 +6,13 @@
 
 mod answer;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use imagioo_picture::Operation;
 use reqwest::{Method, RequestBuilder};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -138,6 +140,10 @@ impl Provider for Fal {
         let nothing = "fal-ai/flux/requests/00000000-0000-4000-8000-000000000000/status";
         let request = self.account.request(Method::GET, self.account.url(nothing));
         self.account.probe(self.authorized(request), &[200, 202, 400, 404, 422]).await
+    }
+
+    fn with_key(&self, key: &SecretString) -> Option<Arc<dyn Provider>> {
+        Some(Arc::new(Self { account: self.account.with_key(key) }))
     }
 
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {

@@ -5,10 +5,13 @@
 
 mod answer;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures::stream;
 use imagioo_picture::Operation;
 use reqwest::{Method, RequestBuilder};
+use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use super::account::{Account, Kind};
@@ -64,6 +67,10 @@ impl Provider for Gemini {
     async fn check(&self) -> Result<(), CallError> {
         let request = self.account.request(Method::GET, self.account.url("models"));
         self.account.probe(self.authorized(request), &[200]).await
+    }
+
+    fn with_key(&self, key: &SecretString) -> Option<Arc<dyn Provider>> {
+        Some(Arc::new(Self { account: self.account.with_key(key) }))
     }
 
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {

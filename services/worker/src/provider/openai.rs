@@ -9,11 +9,14 @@ mod complaint;
 mod request;
 mod stream;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::iter;
 use imagioo_picture::Operation;
 use reqwest::{Method, RequestBuilder, Response};
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::account::complaint::request_id;
@@ -120,6 +123,10 @@ impl Provider for OpenAi {
     async fn check(&self) -> Result<(), CallError> {
         let request = self.account.request(Method::GET, self.account.url("models"));
         self.account.probe(self.authorized(request), &[200]).await
+    }
+
+    fn with_key(&self, key: &SecretString) -> Option<Arc<dyn Provider>> {
+        Some(Arc::new(Self { dialect: self.dialect.clone(), account: self.account.with_key(key) }))
     }
 
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {

@@ -6,12 +6,14 @@
 
 mod prediction;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use imagioo_picture::Operation;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -144,6 +146,10 @@ impl Provider for Replicate {
     async fn check(&self) -> Result<(), CallError> {
         let request = self.account.request(Method::GET, self.account.url("account"));
         self.account.probe(self.authorized(request), &[200]).await
+    }
+
+    fn with_key(&self, key: &SecretString) -> Option<Arc<dyn Provider>> {
+        Some(Arc::new(Self { account: self.account.with_key(key) }))
     }
 
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {

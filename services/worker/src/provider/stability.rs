@@ -7,12 +7,14 @@
 mod answer;
 mod request;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream;
 use imagioo_picture::Operation;
 use reqwest::{Method, RequestBuilder};
+use secrecy::SecretString;
 
 use super::account::{Account, Kind, poll};
 use super::{Call, CallError, Capabilities, Images, Provider, ProviderImage, Submission, TaskId};
@@ -87,6 +89,10 @@ impl Provider for Stability {
         let mut url = self.account.url("");
         url.set_path("/v1/user/balance");
         self.account.probe(self.authorized(self.account.request(Method::GET, url)), &[200]).await
+    }
+
+    fn with_key(&self, key: &SecretString) -> Option<Arc<dyn Provider>> {
+        Some(Arc::new(Self { account: self.account.with_key(key) }))
     }
 
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {

@@ -1,5 +1,6 @@
 //! What every adapter over HTTP does when its provider misbehaves: one suite, run against each provider's [`Wire`].
 
+mod own_keys;
 mod tables;
 
 use std::sync::{Arc, Mutex};
@@ -9,6 +10,7 @@ use imagioo_proto::jobs::v1::Manifest;
 use imagioo_testkit::web::{Asked, Reply, WebServer};
 use imagioo_worker::job::Job;
 
+pub use own_keys::own_keys;
 pub use tables::{checks, downloads, polls, refusals, submits, takeovers};
 
 use crate::harness::{World, job_at, taken_over};
@@ -51,6 +53,8 @@ pub trait Wire: Default + Send + 'static {
     const REPEATABLE: bool = false;
     /// The account's key.
     const KEY: &'static str = "test-key";
+    /// Whether users may bring keys of their own.
+    const OWN_KEYS: bool = true;
     /// What a call costs that is answered with a server error.
     const SERVER_ERROR_CHARGED: &'static str = "unknown";
 
@@ -103,6 +107,8 @@ pub struct Trial {
     pub call_timeout: Duration,
     /// More of the worker's configuration.
     pub overrides: toml::Table,
+    /// The operator's key where the job comes with [`Wire::KEY`] as its owner's.
+    pub operators_key: Option<&'static str>,
 }
 
 impl Default for Trial {
@@ -114,6 +120,7 @@ impl Default for Trial {
             accepted_before: false,
             call_timeout: Duration::from_secs(20),
             overrides: toml::Table::new(),
+            operators_key: None,
         }
     }
 }
@@ -150,7 +157,8 @@ impl Trial {
             job = taken_over(&job, &[(0, Some(&task))]);
         }
         let mut overrides = self.overrides;
-        overrides.extend(account::<W>(&server));
+        job.own_key = self.operators_key.map(|_| W::KEY.into());
+        overrides.extend(account::<W>(&server, self.operators_key.unwrap_or(W::KEY)));
         let worker = world.start_configured(overrides);
         world.submit(&job).await;
         let manifest = world.outcome().await.manifest;
@@ -162,10 +170,10 @@ impl Trial {
 }
 
 /// The configuration of an account, called `provider`, at a server.
-fn account<W: Wire>(server: &WebServer) -> toml::Table {
+fn account<W: Wire>(server: &WebServer, key: &str) -> toml::Table {
     let account = toml::Table::from_iter([
         ("kind".to_owned(), W::KIND.into()),
-        ("api_key".to_owned(), W::KEY.into()),
+        ("api_key".to_owned(), key.into()),
         ("base_url".to_owned(), server.url(W::BASE).into()),
     ]);
     let providers = toml::Table::from_iter([("provider".to_owned(), account.into())]);
@@ -212,6 +220,11 @@ macro_rules! conformance {
         #[tokio::test]
         async fn a_key_is_checked_by_a_call_that_costs_nothing() {
             crate::conformance::checks::<$wire>().await;
+        }
+
+        #[tokio::test]
+        async fn a_key_of_a_user_is_used_in_place_of_the_operators_and_goes_nowhere_else() {
+            crate::conformance::own_keys::<$wire>().await;
         }
 
         #[tokio::test]

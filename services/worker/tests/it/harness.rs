@@ -212,6 +212,7 @@ pub fn job(count: u32) -> Job {
         lease_time: Duration::from_secs(30),
         deadline: NOW + Duration::from_secs(3600),
         recorded: Vec::new(),
+        own_key: None,
     }
 }
 

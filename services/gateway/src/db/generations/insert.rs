@@ -27,7 +27,7 @@ pub(crate) struct New {
     pub(crate) inputs: Vec<Input>,
     /// What it was derived from, with the first of its kind.
     pub(crate) parent: Option<Lineage>,
-    /// Where it may run, with prices; empty when there is no choice.
+    /// Where it may run, with prices; empty when there is no choice and it is the operator's key.
     pub(crate) route: Vec<Stop>,
     /// The version of the preset that is used, by name.
     pub(crate) preset: Option<String>,
@@ -68,6 +68,7 @@ impl New {
             inputs: self.inputs,
             parent: self.parent.map(|lineage| lineage.parent),
             route: self.route,
+            provider_key: None,
             preset: self.preset,
             deployment: self.deployment,
             catalogue_version: self.catalogue_version,

@@ -33,6 +33,8 @@ pub(crate) struct Started {
     pub(crate) inputs: Vec<Input>,
     pub(crate) deployment: String,
     pub(crate) deadline: OffsetDateTime,
+    /// Whether it runs there on its owner's key.
+    pub(crate) own_key: bool,
     /// Whether a webhook tells of it.
     pub(crate) hooked: bool,
 }
@@ -74,6 +76,9 @@ pub(crate) async fn start(
                where g.id = free.id
                returning g.id, g.owner, g.attempt, g.epoch, g.version, g.prompt, g.negative_prompt, g.screening,
                          g.operation, g.settings, g.count, g.inputs, g.deployment, g.deadline,
+                         g.route @> jsonb_build_array(
+                             jsonb_build_object('deployment', g.deployment, 'own_key', true)
+                         ) as own_key,
                          free.first, free.event
            ), hooked as (
                insert into generation.webhook_deliveries (endpoint, event, owner, type, generation)
@@ -90,7 +95,7 @@ pub(crate) async fn start(
            )
            select id, owner, attempt, epoch, version, prompt, negative_prompt, screening, operation,
                   settings as "settings: Json<Settings>", count, inputs as "inputs: Json<Vec<Input>>", deployment,
-                  deadline, exists (select from hooked where hooked.generation = started.id) as "hooked!"
+                  deadline, own_key as "own_key!", exists (select from hooked where hooked.generation = started.id) as "hooked!"
            from started"#,
         &generations,
         &attempts,
@@ -117,6 +122,7 @@ pub(crate) async fn start(
                 inputs: row.inputs.0,
                 deployment: row.deployment,
                 deadline: row.deadline,
+                own_key: row.own_key,
                 hooked: row.hooked,
             })
         })

@@ -23,6 +23,7 @@ fn generation(count: i32) -> Generation {
         inputs: Vec::new(),
         parent: None,
         route: Vec::new(),
+        provider_key: None,
         preset: None,
         deployment: "sketch".to_owned(),
         catalogue_version: "1".to_owned(),

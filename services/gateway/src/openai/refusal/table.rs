@@ -51,9 +51,14 @@ pub(super) fn row(code: Code) -> (StatusCode, &'static str, &'static str) {
 pub(super) fn ending(reason: &str) -> (StatusCode, &'static str) {
     match reason {
         "CONTENT_POLICY" => (StatusCode::BAD_REQUEST, USER),
-        "SETTING_UNSUPPORTED" | "INPUT_GONE" | "INPUT_UNUSABLE" | "PROVIDER_REJECTED" => {
-            (StatusCode::BAD_REQUEST, INVALID)
-        }
+        "SETTING_UNSUPPORTED"
+        | "INPUT_GONE"
+        | "INPUT_UNUSABLE"
+        | "PROVIDER_REJECTED"
+        | "OWN_KEY_REFUSED"
+        | "OWN_KEY_EXHAUSTED"
+        | "OWN_KEY_GONE"
+        | "OWN_KEY_UNREADABLE" => (StatusCode::BAD_REQUEST, INVALID),
         "DEADLINE_EXCEEDED" | "PROVIDER_TIMEOUT" => (StatusCode::GATEWAY_TIMEOUT, SERVER),
         "PROVIDER_UNAVAILABLE" | "PROVIDER_RATE_LIMITED" | "PROVIDER_QUOTA" | "STORAGE_UNAVAILABLE" => {
             (StatusCode::SERVICE_UNAVAILABLE, SERVER)

@@ -15,6 +15,9 @@ pub(crate) struct Routing {
     /// Let that one cost more; the dearest is held, what was used is charged
     #[arg(long, requires = "fallback")]
     dearer: bool,
+    /// Run it on your own key at the provider, or on the operator's [default: your own where you have one]
+    #[arg(long, value_name = "WHOSE")]
+    key_source: Option<Whose>,
 }
 
 /// How long a generation may take.
@@ -28,17 +31,34 @@ pub(crate) struct Limits {
     timeout: Option<i64>,
 }
 
+/// Whose key at the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Whose {
+    Own,
+    Operator,
+}
+
+impl Whose {
+    const fn message(self) -> wire::KeySource {
+        match self {
+            Self::Own => wire::KeySource::Own,
+            Self::Operator => wire::KeySource::Operator,
+        }
+    }
+}
+
 fn seconds(seconds: i64) -> prost_types::Duration {
     prost_types::Duration { seconds, nanos: 0 }
 }
 
 impl Routing {
     pub(in crate::commands) fn message(&self) -> Option<wire::Routing> {
-        let asked = self.fallback || !self.region.is_empty();
+        let asked = self.fallback || !self.region.is_empty() || self.key_source.is_some();
         asked.then(|| wire::Routing {
             regions: self.region.clone(),
             fallback: self.fallback,
             dearer: self.dearer,
+            key_source: self.key_source.map_or(wire::KeySource::Unspecified, Whose::message).into(),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! A provider that repeats everything it hears: the worst that a log could be told.
 
 use axum::Json;
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -19,12 +19,12 @@ impl Indiscreet {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = format!("http://{}", listener.local_addr().expect("bound"));
         let link = format!("{address}/file.png?X-Amz-Signature={signature}");
-        let app = axum::Router::new().fallback(async move |uri: Uri, body: String| {
+        let app = axum::Router::new().fallback(async move |uri: Uri, headers: HeaderMap, body: String| {
             let asked: Value = serde_json::from_str(&body).unwrap_or_default();
             if asked["model"] == "link" {
                 return (StatusCode::OK, Json(json!({ "created": 1, "data": [{ "url": link }] })));
             }
-            let message = format!("cannot do {body} at {uri}");
+            let message = format!("cannot do {body} at {uri} with {headers:?}");
             (StatusCode::BAD_REQUEST, Json(json!({ "error": { "message": message, "type": "invalid" } })))
         });
         let mut server = JoinSet::new();
@@ -59,7 +59,7 @@ unknown_outcome = "fail"
 "#
         )
     });
-    format!("version = \"canary\"\n{}", models.concat())
+    format!("version = \"canary\"\n[own_keys]\nindiscreet = {{ credits = 1 }}\n{}", models.concat())
 }
 
 /// What a worker must know to ask it.

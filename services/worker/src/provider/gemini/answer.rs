@@ -113,7 +113,17 @@ pub(super) fn complaint(answer: &Answer, now: OffsetDateTime) -> CallError {
         details.and_then(|details| details.iter().find_map(|detail| detail.get("retryDelay")?.as_str()));
     let delay = delay.and_then(|text| text.trim_end_matches('s').parse::<f64>().ok());
     let delay = delay.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
-    by_status(answer.status, retry_after(&answer.headers, now).or(delay)).because(Complaint {
+    let named = |reason: &str| {
+        let told = details.into_iter().flatten().filter_map(|detail| detail.get("reason")?.as_str());
+        told.into_iter().any(|told| told == reason)
+    };
+    // A key that is none comes under status 400.
+    let class = if named("API_KEY_INVALID") {
+        CallError::failed(Reason::ProviderAuth)
+    } else {
+        by_status(answer.status, retry_after(&answer.headers, now).or(delay))
+    };
+    class.because(Complaint {
         status: answer.status.as_u16(),
         code: word(error.get("status")),
         ..Complaint::default()

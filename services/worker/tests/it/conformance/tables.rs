@@ -85,7 +85,7 @@ pub async fn checks<W: Wire>() {
         })
         .await;
         let checked =
-            registry(account::<W>(&server)).check("provider").await.expect("an account of that name");
+            registry(account::<W>(&server, W::KEY)).check("provider").await.expect("an account of that name");
         assert_eq!(checked.err().map(|error| error.reason.as_str()), expected, "{status}");
         assert_eq!(server.asked().len(), 1);
         let shown = server.asked()[0].headers.iter().any(|(_, value)| value.contains("test-key"));

@@ -15,6 +15,7 @@ struct Automatic1111;
 
 impl Wire for Automatic1111 {
     const KIND: &'static str = "automatic1111";
+    const OWN_KEYS: bool = false;
     const BASE: &'static str = "";
     const LINKS: bool = false;
     const CHECK: (&'static str, u16) = ("/sdapi/v1/sd-models", 200);

@@ -22,6 +22,7 @@ fn id_in(path: &str) -> &str {
 
 impl Wire for ComfyUi {
     const KIND: &'static str = "comfyui";
+    const OWN_KEYS: bool = false;
     const BASE: &'static str = "";
     const LINKS: bool = false;
     const CHECK: (&'static str, u16) = ("/system_stats", 200);

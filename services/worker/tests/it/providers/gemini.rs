@@ -105,3 +105,12 @@ async fn a_wait_in_the_details_is_honoured() {
     let Some(Ending::Retry(retry)) = verdict.manifest.ending else { panic!("no retry") };
     assert!(retry.not_before.expect("a date").seconds >= NOW.unix_timestamp() + 19);
 }
+
+#[tokio::test]
+async fn a_key_that_is_none_is_one_for_the_account_and_not_for_the_request() {
+    let body = json!({ "error": { "code": 400, "message": "m", "status": "INVALID_ARGUMENT", "details": [
+        { "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID" }] } });
+    let fault = Fault::always(Step::Submit, Reply::json(400, &body.to_string()));
+    let verdict = Trial { fault: Some(fault), ..Trial::default() }.run::<Gemini>().await;
+    assert_eq!(ending(&verdict.manifest), "failed:PROVIDER_AUTH");
+}
