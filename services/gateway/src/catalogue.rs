@@ -7,6 +7,7 @@ use serde::Deserialize;
 use time::{Date, OffsetDateTime};
 
 mod current;
+mod custom_size;
 mod file;
 mod options;
 mod own_keys;

@@ -1,6 +1,6 @@
 //! What is refused of which model, and what the rest costs.
 
-use imagioo_picture::{Background, Margins};
+use imagioo_picture::{Background, Format, Margins};
 
 use super::super::file;
 use super::super::options::Files;
