@@ -62,8 +62,10 @@ impl FakeProvider {
 fn catalogue_text() -> String {
     let all = include_str!("../../../../deploy/config/catalogue.toml");
     let (defaults, _) = all.split_once("# The models below").expect("those that need an account");
+    let (head, rest) = defaults.split_once("[own_keys]").expect("providers that take keys");
+    let (_, models) = rest.split_once("[[models]]").expect("a model");
     format!(
-        "{defaults}\n[[models]]\nid = \"paid\"\ntitle = \"Paid\"\noperations = [\"text_to_image\"]\n\
+        "{head}[[models]]{models}\n[[models]]\nid = \"paid\"\ntitle = \"Paid\"\noperations = [\"text_to_image\"]\n\
          sizes = [\"64x64\"]\nqualities = []\nformats = [\"png\", \"webp\", \"jpeg\"]\nmax_count = 4\nseed = false\n\
          prices = [{{ credits = {PRICE} }}]\n[[models.deployments]]\nid = \"paid\"\nprovider = \"fake\"\nprovider_model = \"paid-1\"\n\
          concurrency = 8\nprefetch = 8\ncall_timeout_seconds = 3\nunknown_outcome = \"fail\"\n"
