@@ -5,11 +5,12 @@
 //! again. Data stays in the folder.
 //!
 //! # Code map
-//! `stack` puts it together, `part` watches over one process, `database` and `service` are two kinds of them (the
+//! `stack` puts it together, `part` watches over one process, `database`, `broker` and `service` are kinds of them (the
 //! others are in `imagioo-servers`), `configs` is what the services are told, `ports` where they listen, `folder`
 //! where everything lies and whose it is, `state` what other processes may read about it. `user` is a person at its
 //! doors, for tests and the benchmark.
 
+mod broker;
 mod configs;
 mod database;
 mod folder;

@@ -7,10 +7,11 @@ use std::sync::PoisonError;
 use anyhow::Context as _;
 use futures::future::{join_all, try_join_all};
 use imagioo_runtime::postgres::Access;
-use imagioo_servers::{RabbitMq, RedisServer, SeaweedFs};
+use imagioo_servers::{RedisServer, SeaweedFs};
 use nix::sys::signal::Signal;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::broker;
 use crate::configs::{Configs, S3};
 use crate::database::{self, Database};
 use crate::folder::{Folder, Lock};
@@ -50,7 +51,7 @@ impl Stack {
         imagioo_seal::create_key_file(&folder.seal_key())?;
         let (postgres, rabbitmq, redis, seaweed) = tokio::try_join!(
             Database::start(folder, options.postgres.durable),
-            async { RabbitMq::keep(&folder.server("rabbitmq")).await },
+            broker::prepare(folder, options),
             RedisServer::prepare(),
             async { SeaweedFs::keep(&folder.server("seaweedfs")).await },
         )?;

@@ -1,8 +1,10 @@
 //! A person at the doors of a stack, who repeats what failed as every client should: with the same request id.
 
+mod call;
+
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use imagioo_proto::account::v1::account_service_client::AccountServiceClient;
 use imagioo_proto::account::v1::{CreateApiKeyRequest, RevokeApiKeyRequest, SignUpRequest};
 use imagioo_proto::billing::v1::billing_service_client::BillingServiceClient;
@@ -18,6 +20,8 @@ use tokio::time::{Instant, sleep};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use uuid::Uuid;
+
+use call::{balanced, signed, timed, until_answered};
 
 /// Longer than any restart; a call that is still refused then never will be accepted.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -252,49 +256,4 @@ impl User {
 #[must_use]
 pub const fn ended(state: GenerationState) -> bool {
     matches!(state, GenerationState::Succeeded | GenerationState::Failed | GenerationState::Cancelled)
-}
-
-fn balanced(gateways: &[String]) -> anyhow::Result<Channel> {
-    let endpoints: Vec<_> =
-        gateways.iter().map(|address| imagioo_rpc::plain_endpoint(address)).collect::<Result<_, _>>()?;
-    Ok(Channel::balance_list(endpoints.into_iter()))
-}
-
-fn signed<T>(message: T, credential: &str) -> Result<Request<T>, Status> {
-    let mut request = timed(message);
-    let value = imagioo_rpc::bearer(credential).map_err(|_| Status::internal("the key is not text"))?;
-    request.metadata_mut().insert("authorization", value);
-    Ok(request)
-}
-
-fn timed<T>(message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    request.set_timeout(ANSWER_WITHIN);
-    request
-}
-
-/// Repeats a call as long as its failure may pass.
-async fn until_answered<T>(mut call: impl AsyncFnMut() -> Result<T, Status>) -> anyhow::Result<T> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match call().await {
-            Ok(answer) => return Ok(answer),
-            Err(status) if !passing(&status) => bail!("refused: {status}"),
-            Err(status) if Instant::now() > deadline => bail!("still refused: {status}"),
-            Err(_passes) => sleep(AGAIN).await,
-        }
-    }
-}
-
-/// A process that dies breaks its connections, which the client library reports in several ways.
-fn passing(status: &Status) -> bool {
-    match status.code() {
-        Code::Unavailable
-        | Code::DeadlineExceeded
-        | Code::Cancelled
-        | Code::ResourceExhausted
-        | Code::Aborted => true,
-        Code::Unknown | Code::Internal => std::error::Error::source(status).is_some(),
-        _ => false,
-    }
 }

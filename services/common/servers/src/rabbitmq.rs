@@ -72,6 +72,11 @@ impl RabbitMq {
         Ok(Self { path, site: Site::choose(home)?, mapper: None, node: None })
     }
 
+    /// Sets a parameter of the application `rabbit` for every boot to come.
+    pub fn set(&mut self, parameter: &str, value: u64) {
+        self.site.set(parameter, value);
+    }
+
     /// `amqp://user:password@127.0.0.1:port`, the same before, between and after every boot.
     #[must_use]
     pub fn url(&self) -> String {

@@ -33,7 +33,8 @@ async fn unsettled(house: &House, user: &imagioo_stack::User) -> anyhow::Result<
     Ok(())
 }
 
-fn letters(said: &str) -> usize {
+/// How many dead letters an answer of the operator's command lists.
+pub fn letters(said: &str) -> usize {
     let answer: serde_json::Value = serde_json::from_str(said).expect(said);
     answer["dead_letters"].as_array().expect(said).len()
 }

@@ -6,6 +6,7 @@ mod dead_letters;
 mod house;
 mod kills;
 mod links;
+mod long_jobs;
 mod operators;
 mod outages;
 mod overload;

@@ -14,6 +14,8 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 /// The model's name in the catalogue, and its size.
 pub const MODEL: (&str, &str) = ("models/paid", "64x64");
+/// How long a call takes whose prompt begins with `slow:`.
+pub const SLOW: Duration = Duration::from_secs(10);
 /// Credits for one image.
 pub const PRICE: i64 = 6;
 
@@ -104,6 +106,7 @@ impl Respond for Script {
             "webp" => image(&self.encoded(ImageFormat::WebP)),
             "none" => json(200, r#"{"created":1,"data":[]}"#),
             "hang" => image(&self.encoded(ImageFormat::Png)).set_delay(Duration::from_secs(30)),
+            "slow" => image(&self.encoded(ImageFormat::Png)).set_delay(SLOW),
             _ => image(&self.encoded(ImageFormat::Png)),
         }
     }

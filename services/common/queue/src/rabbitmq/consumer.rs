@@ -66,6 +66,8 @@ impl Consumer {
             match &mut self.state {
                 State::Subscribing(subscribing) => self.state = State::Subscribed(subscribing.await),
                 State::Subscribed(subscribed) => match subscribed.stream.next().await {
+                    // Sent ahead before the channel went: it comes again on the next one, or has gone to others.
+                    Some(Ok(_)) if !subscribed.channel.status().connected() => {}
                     Some(Ok(delivery)) => {
                         let channel = subscribed.channel.clone();
                         if let Some(delivery) = hand_over(&self.rabbit, &self.name, (delivery, channel)).await
@@ -131,7 +133,7 @@ async fn hand_over(
     (mut taken, channel): (lapin::message::Delivery, Channel),
 ) -> Option<Delivery> {
     let handover = envelope::open(&mut taken, queue);
-    let parts = Parts { rabbit: Arc::clone(rabbit), acker: taken.acker, _channel: channel };
+    let parts = Parts { rabbit: Arc::clone(rabbit), acker: taken.acker, channel };
     let receipt =
         |attempt| Receipt { parts: Some(parts), handover: copy(&handover, attempt), span: Span::none() };
     if handover.attempt > DELIVERY_LIMIT {
@@ -167,7 +169,7 @@ pub(crate) struct Receipt {
 struct Parts {
     rabbit: Arc<Rabbit>,
     acker: Acker,
-    _channel: Channel,
+    channel: Channel,
 }
 
 impl Receipt {
@@ -178,13 +180,13 @@ impl Receipt {
     }
 
     /// Publishes the next delivery to a delay queue, then acknowledges this one; a crash between the two
-    /// delivers twice, never not at all.
+    /// delivers twice, never not at all. Without its channel there is nothing to do: the broker has returned it.
     pub(crate) async fn retry(mut self, after: Duration, reason: &str) {
         if self.handover.attempt >= DELIVERY_LIMIT {
             let reason = format!("given up after {} deliveries: {reason}", self.handover.attempt);
             return self.dead_letter(&reason).await;
         }
-        let Some(parts) = &self.parts else { return };
+        let Some(parts) = self.parts.as_ref().filter(|parts| parts.held()) else { return };
         let queue = parts.rabbit.topology().queue(&self.handover.queue);
         let target = Target::Delayed { queue, class: delay_class(after) };
         let previous = trace::of(&self.span);
@@ -194,8 +196,9 @@ impl Receipt {
         self.move_on("retry", published).await;
     }
 
+    /// As [`Self::retry`], to the dead letters.
     pub(crate) async fn dead_letter(mut self, reason: &str) {
-        let Some(parts) = &self.parts else { return };
+        let Some(parts) = self.parts.as_ref().filter(|parts| parts.held()) else { return };
         let letter = DeadLetter {
             queue: self.handover.queue.to_string(),
             message: self.handover.message.as_ref().clone(),
@@ -238,6 +241,12 @@ impl Drop for Receipt {
 }
 
 impl Parts {
+    /// Whether it is still ours. The broker takes it away with the channel, after a loss of the connection or when it
+    /// was unanswered for longer than the broker's `consumer_timeout`.
+    fn held(&self) -> bool {
+        self.channel.status().connected()
+    }
+
     /// A lost acknowledgement is a second delivery, which every consumer expects.
     async fn ack(&self) {
         if let Err(error) = self.acker.ack(BasicAckOptions::default()).await {

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod consumer;
+mod consumer_timeout;
 mod in_process;
 mod messages;
 mod outbox;

@@ -17,6 +17,7 @@ pub(super) struct Site {
     amqp: u16,
     distribution: u16,
     mapper: u16,
+    parameters: String,
 }
 
 impl Site {
@@ -27,10 +28,15 @@ impl Site {
         // The random part of a UUIDv7 has 74 bits; two of them are a password.
         let password =
             home.secret("password", || format!("{}{}", Uuid::now_v7().simple(), Uuid::now_v7().simple()))?;
-        let site = Self { home, name, password, amqp, distribution, mapper };
+        let site = Self { home, name, password, amqp, distribution, mapper, parameters: String::new() };
         site.home.write_private("rabbitmq.conf", &site.configuration())?;
         site.home.write_private("plugins", "[].")?;
         Ok(site)
+    }
+
+    /// On the command line, because its configuration file does not know every parameter.
+    pub(super) fn set(&mut self, parameter: &str, value: u64) {
+        self.parameters.push_str(&format!(" -rabbit {parameter} {value}"));
     }
 
     pub(super) fn url(&self) -> String {
@@ -64,6 +70,7 @@ impl Site {
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
         let file = |name: &str| self.home.file(name);
         let loopback = "-kernel inet_dist_use_interface {127,0,0,1}";
+        let server = format!("-start_epmd false {loopback}{}", self.parameters);
         vec![
             ("HOME", self.home.path().display().to_string()),
             ("RABBITMQ_NODENAME", format!("{}@localhost", self.name)),
@@ -78,7 +85,7 @@ impl Site {
             ("RABBITMQ_DIST_PORT", self.distribution.to_string()),
             ("ERL_EPMD_ADDRESS", Ipv4Addr::LOCALHOST.to_string()),
             ("ERL_EPMD_PORT", self.mapper.to_string()),
-            ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", format!("-start_epmd false {loopback}")),
+            ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", server),
             ("RABBITMQ_CTL_ERL_ARGS", loopback.to_owned()),
             // The script becomes the node instead of its parent, so that a signal reaches the node.
             ("RABBITMQ_ALLOW_INPUT", "1".to_owned()),
