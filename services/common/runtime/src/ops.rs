@@ -23,6 +23,9 @@ pub struct OpsConfig {
     pub listen: SocketAddr,
 }
 
+/// What a process waits for that has no condition yet.
+const UNSAID: &str = "start";
+
 /// What must be true before this process takes work. Clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<Gates>);
@@ -41,7 +44,7 @@ pub struct Gate {
 }
 
 impl Readiness {
-    /// Nothing to wait for yet.
+    /// Without any condition. A process that has not said yet what it needs is not ready.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -57,6 +60,9 @@ impl Readiness {
     #[must_use]
     pub fn closed(&self) -> Vec<&'static str> {
         let gates = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if gates.is_empty() {
+            return vec![UNSAID];
+        }
         gates.iter().filter(|(_, open)| !**open).map(|(name, _)| *name).collect()
     }
 
@@ -163,6 +169,15 @@ mod tests {
         shutdown.drained().await;
         assert_eq!(port.get("/readyz").await.0, 503);
         assert_eq!(port.get("/healthz").await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_has_not_begun_is_not_ready() {
+        let (readiness, shutdown) = (Readiness::new(), Shutdown::new(Duration::from_secs(3600)));
+        let port = Port::open(&readiness, &shutdown).await;
+        assert_eq!(port.get("/readyz").await.0, 503);
+        readiness.gate("database").set(true);
+        assert_eq!(port.get("/readyz").await.0, 200);
     }
 
     #[tokio::test]
