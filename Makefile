@@ -43,11 +43,11 @@ sabotage: ## Break the code on purpose, once for each patch, and expect its test
 items soak sabotage:
 	@tests/$@.sh
 
-bench: prerequisites ## Measure against the bare durable submit; the report goes to .local/bench.json too
+bench: prerequisites ## Measure against the bare durable submit, about an hour; ARGS="--only hot,flight" for less, ARGS=--help for all
 	$(CARGO) build --locked --release --workspace --bins
 	target/release/imagioo-bench $(ARGS)
 bench-quick: ARGS := --quick
-bench-quick: bench ## The same in less than three minutes
+bench-quick: bench ## The same in some six minutes, with short queues
 
 lint: fmt clippy proto deny shear sqlx-check doc ## Check style, protobuf, dependencies, recorded queries, documentation
 fmt: ## Check the format

@@ -12,7 +12,8 @@ use imagioo_stack::Stack;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::driver::Submit;
+use crate::load::driver::Submit;
+pub(crate) use broker::message_bytes;
 use broker::{Broker, Publisher};
 
 /// The floor's own tables and queue.

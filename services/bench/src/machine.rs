@@ -1,5 +1,6 @@
 //! Processor time: of each part of the stack, of this process, and of everybody else on the machine.
 
+pub(crate) mod memory;
 mod stat;
 
 use std::collections::BTreeMap;

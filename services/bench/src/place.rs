@@ -1,34 +1,63 @@
 //! The system that is measured: a durable stack in a folder of its own, with the third parties of the benchmark.
 
+mod services;
+
 use std::convert::Infallible;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::pin::pin;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use imagioo_stack::{Folder, Options, Stack};
+use imagioo_stack::{Condition, Folder, Options, Stack};
 use tempfile::TempDir;
 use tokio::signal::ctrl_c;
 use tokio::signal::unix::{SignalKind, signal};
-use toml::{Table, toml};
+use tokio::time::timeout;
 
+use crate::floor;
 use crate::provider::Provider;
 use crate::sink::Sink;
 
-/// The model that the fake provider serves.
-const CATALOGUE: &str = include_str!("catalogue.toml");
+/// Where the offers for its worker wait.
+const OFFERS: &str = "imagioo.deployment.bench";
 /// Credits of every user: more than a run can spend.
 pub(crate) const CREDITS: i64 = 1_000_000;
 
+/// A part that is not ready by then cannot be started.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+/// Calls at once in the worker, unless a run wants more.
+const CALLS: u32 = 128;
+
 /// What differs from run to run.
 #[derive(Debug)]
-pub(crate) enum Setting<'a> {
-    /// No worker: what is accepted waits.
-    Stopped,
+pub(crate) struct Setting<'a> {
+    /// The third parties of the one worker; without, there is no worker and what is accepted waits.
+    parties: Option<(&'a Provider, &'a Sink)>,
+    is_shaken: bool,
+    calls: u32,
+}
+
+impl<'a> Setting<'a> {
+    /// No worker.
+    pub(crate) const fn stopped() -> Self {
+        Self { parties: None, is_shaken: false, calls: CALLS }
+    }
+
     /// One worker with these third parties.
-    Working(&'a Provider, &'a Sink),
-    /// The same, with times so short that what a dead process held is taken over within seconds.
-    Shaken(&'a Provider, &'a Sink),
+    pub(crate) const fn working(provider: &'a Provider, sink: &'a Sink) -> Self {
+        Self { parties: Some((provider, sink)), is_shaken: false, calls: CALLS }
+    }
+
+    /// With times so short that what a dead process held is taken over within seconds.
+    pub(crate) const fn shaken(self) -> Self {
+        Self { is_shaken: true, ..self }
+    }
+
+    /// With so many calls at once, however long they take.
+    pub(crate) const fn with_calls(self, calls: u32) -> Self {
+        Self { calls, ..self }
+    }
 }
 
 /// A running stack. Everything is gone when it is stopped.
@@ -59,21 +88,38 @@ impl Place {
         Ok(result)
     }
 
+    /// Bytes of a message with an offer for the worker, which waits in the broker.
+    pub(crate) async fn message_bytes(&self) -> anyhow::Result<usize> {
+        floor::message_bytes(self.stack.rabbitmq(), OFFERS).await
+    }
+
     async fn start(setting: &Setting<'_>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("imagioo-bench-").tempdir()?;
         // PostgreSQL may run as another user, who must pass through.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711))?;
         let catalogue = folder.path().join("catalogue.toml");
-        fs::write(&catalogue, CATALOGUE)?;
-        let workers = u16::from(!matches!(setting, Setting::Stopped));
+        fs::write(&catalogue, services::models(setting.calls)?)?;
+        let workers = u16::from(setting.parties.is_some());
         let mut options = Options::for_tests(1, workers)?;
         options.postgres.durable = true;
-        options.overrides = overrides(setting, &catalogue.display().to_string());
+        options.overrides = services::overrides(setting, &catalogue.display().to_string());
         let stack = Stack::start(&Folder::new(Some(folder.path())), &options).await;
         let stack = stack.context("the stack does not start")?;
-        stack.ready().await?;
+        if timeout(READY_WITHIN, stack.ready()).await.is_err() {
+            let not_ready = stack.parts().into_iter().filter(|part| part.condition != Condition::Running);
+            let not_ready: Vec<_> = not_ready.map(|part| last_words(&stack, &part.name)).collect();
+            stack.stop().await?;
+            anyhow::bail!("the stack does not become ready: {}", not_ready.join("; "));
+        }
         Ok(Self { stack, _folder: folder })
     }
+}
+
+/// What a part logged last.
+fn last_words(stack: &Stack, part: &str) -> String {
+    let log = stack.folder().logs().join(format!("{part}.log"));
+    let text = fs::read_to_string(log).unwrap_or_default();
+    format!("{part}: {}", text.lines().last().unwrap_or("it says nothing"))
 }
 
 /// Fails when somebody wants this process to end. Its children would else outlive it.
@@ -84,62 +130,4 @@ async fn interrupted() -> anyhow::Result<Infallible> {
         _ = terminate.recv() => {}
     }
     anyhow::bail!("interrupted")
-}
-
-fn overrides(setting: &Setting<'_>, catalogue: &str) -> Vec<(&'static str, Table)> {
-    let mut all = vec![("gateway", gateway(catalogue)), ("billing", billing())];
-    let (Setting::Working(provider, sink) | Setting::Shaken(provider, sink)) = setting else { return all };
-    all.push(("worker", worker(&provider.base_url())));
-    all.extend(["gateway", "worker"].map(|service| (service, storage(&sink.endpoint()))));
-    if matches!(setting, Setting::Shaken(..)) {
-        let timing = toml! { timing = { lease_seconds = 3, unstarted_seconds = 4, sweep_seconds = 1 } };
-        all.push(("gateway", timing));
-    }
-    all
-}
-
-/// Limits are counted as ever, and never reached.
-fn gateway(catalogue: &str) -> Table {
-    toml! {
-        catalogue_file = catalogue
-        share = { in_flight = 10000 }
-        [limits]
-        user_per_second = 10000
-        user_burst = 10000
-        address_per_minute = 10000
-        address_burst = 10000
-    }
-}
-
-fn billing() -> Table {
-    toml! { registration = { credits = CREDITS } }
-}
-
-fn worker(base_url: &str) -> Table {
-    toml! {
-        deployments = [{ id = "bench", concurrency = 128 }]
-        [providers.bench]
-        kind = "openai"
-        base_url = base_url
-        trusted_hosts = ["127.0.0.1"]
-        parameters = ["n", "size"]
-        paid = false
-    }
-}
-
-fn storage(endpoint: &str) -> Table {
-    toml! { storage = { s3 = { endpoint = endpoint } } }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_configuration_can_be_written() {
-        assert_eq!(gateway("a.toml")["catalogue_file"].as_str(), Some("a.toml"));
-        assert_eq!(billing()["registration"]["credits"].as_integer(), Some(CREDITS));
-        assert_eq!(worker("http://a/v1")["providers"]["bench"]["base_url"].as_str(), Some("http://a/v1"));
-        assert_eq!(storage("http://a")["storage"]["s3"]["endpoint"].as_str(), Some("http://a"));
-    }
 }

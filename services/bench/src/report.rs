@@ -1,5 +1,6 @@
 //! The report: every round as JSON, and a table of medians for people.
 
+mod rows;
 mod table;
 
 use std::fmt;
@@ -9,10 +10,18 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::correctness::Verdict;
-use crate::plan::Plan;
-use crate::saturation::Window;
-use crate::submit::Pair;
+use crate::plan::{Plan, Shape};
+use crate::runs::added::Added;
+use crate::runs::backlog::Drain;
+use crate::runs::correctness::Verdict;
+use crate::runs::depth::Growth;
+use crate::runs::flight::Flight;
+use crate::runs::hot::Heat;
+use crate::runs::overload::Overload;
+use crate::runs::saturation::Window;
+use crate::runs::start::Starts;
+use crate::runs::submit::Pair;
+use crate::stats::Spread;
 
 /// Rounds with more of the machine used by others are no basis for absolute figures.
 pub(crate) const QUIET: f64 = 0.10;
@@ -23,10 +32,25 @@ pub(crate) struct Report {
     quick: bool,
     users: usize,
     image_bytes: usize,
+    shape: Shape,
     /// M1, in the order in which it was measured.
     pub(crate) submit: Vec<Pair>,
-    /// M4, likewise.
+    /// M2, likewise.
+    pub(crate) hot: Vec<Heat>,
+    /// M3, a window for each rate.
+    pub(crate) added: Vec<Added>,
+    /// M4, in the order in which it was measured.
     pub(crate) saturation: Vec<Window>,
+    /// M5.
+    pub(crate) overload: Option<Overload>,
+    /// M6.
+    pub(crate) flight: Option<Flight>,
+    /// M7.
+    pub(crate) backlog: Option<Drain>,
+    /// M8.
+    pub(crate) depth: Option<Growth>,
+    /// M11, for each process.
+    pub(crate) start: Vec<Starts>,
     /// M13.
     pub(crate) correctness: Option<Verdict>,
 }
@@ -38,10 +62,23 @@ impl Report {
             quick: plan.quick,
             users: plan.users,
             image_bytes: plan.image_bytes,
+            shape: plan.shape,
             submit: Vec::new(),
+            hot: Vec::new(),
+            added: Vec::new(),
             saturation: Vec::new(),
+            overload: None,
+            flight: None,
+            backlog: None,
+            depth: None,
+            start: Vec::new(),
             correctness: None,
         }
+    }
+
+    /// Generations completed per second in M4, if it was run.
+    pub(crate) fn completed(&self) -> Option<f64> {
+        Spread::of(self.saturation.iter().map(|window| window.completed)).map(|spread| spread.median)
     }
 
     /// Whether something was wrong, so that nothing measured counts.
@@ -68,7 +105,14 @@ impl fmt::Display for Report {
         } else {
             writeln!(f, "Medians over rounds (min..max); latencies in ms, CPU in seconds per 1,000.\n")?;
             write!(f, "{}", table::submits(&self.submit))?;
+            write!(f, "{}", rows::hot(&self.hot))?;
+            write!(f, "{}", rows::added(&self.added))?;
             write!(f, "{}", table::saturation(&self.saturation))?;
+            write!(f, "{}", self.overload.as_ref().map(rows::overload).unwrap_or_default())?;
+            write!(f, "{}", self.flight.as_ref().map(rows::flight).unwrap_or_default())?;
+            write!(f, "{}", self.backlog.as_ref().map(rows::backlog).unwrap_or_default())?;
+            write!(f, "{}", self.depth.as_ref().map(rows::depth).unwrap_or_default())?;
+            write!(f, "{}", rows::starts(&self.start))?;
         }
         match &self.correctness {
             Some(verdict) => write!(f, "{}", table::verdict(verdict)),

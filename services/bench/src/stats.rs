@@ -35,6 +35,17 @@ impl fmt::Display for Spread {
     }
 }
 
+/// How steep the straight line through these points is (least squares).
+pub(crate) fn slope(points: impl IntoIterator<Item = (f64, f64)>) -> f64 {
+    let points: Vec<_> = points.into_iter().collect();
+    let count = points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+    let joint: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
+    let spread: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+    joint / spread
+}
+
 /// The latency in milliseconds that `share` of them (0 to 1) do not exceed, by nearest rank; they ascend.
 pub(crate) fn percentile_ms(ascending: &[Duration], share: f64) -> f64 {
     let rank = (share * ascending.len() as f64).ceil() as usize;
@@ -53,6 +64,12 @@ mod tests {
             assert_eq!(percentile_ms(&hundred, share), expected, "{share}");
         }
         assert!(percentile_ms(&[], 0.5).is_nan());
+    }
+
+    #[test]
+    fn a_line_has_its_own_slope() {
+        assert_eq!(slope([(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)]), 2.0);
+        assert!(slope([(1.0, 1.0)]).is_nan());
     }
 
     #[test]

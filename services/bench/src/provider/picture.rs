@@ -33,12 +33,20 @@ impl Picture {
 
     /// A copy with this number in it, in base64: what all copies begin with, and how this one ends.
     pub(super) fn base64(&self, number: u64) -> [String; 2] {
+        [self.beginning.clone(), STANDARD.encode(self.ending(number))]
+    }
+
+    /// The copy with this number as it is.
+    pub(super) fn bytes(&self, number: u64) -> anyhow::Result<Vec<u8>> {
+        Ok([STANDARD.decode(&self.beginning)?, self.ending(number)].concat())
+    }
+
+    fn ending(&self, number: u64) -> Vec<u8> {
         let comment = [b"tEXtComment\0".as_slice(), format!("{number:020}").as_bytes()].concat();
         // The type is not counted.
         let length = u32::try_from(comment.len() - 4).unwrap_or_default().to_be_bytes();
         let checksum = crc32(&comment).to_be_bytes();
-        let end = [&self.rest, &length[..], &comment, &checksum, END].concat();
-        [self.beginning.clone(), STANDARD.encode(end)]
+        [&self.rest, &length[..], &comment, &checksum, END].concat()
     }
 }
 
@@ -63,6 +71,7 @@ mod tests {
         let [one, other] =
             [1, 2].map(|number| STANDARD.decode(picture.base64(number).concat()).expect("base64"));
         assert_ne!(one, other);
+        assert_eq!(picture.bytes(1).expect("base64"), one);
         assert!((98_000..108_000).contains(&one.len()), "{}", one.len());
         let decoded = image::load_from_memory_with_format(&one, ImageFormat::Png).expect("a PNG");
         assert_eq!((decoded.width(), decoded.height()), (184, 184));

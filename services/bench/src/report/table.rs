@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use console::{Alignment, measure_text_width, pad_str};
 
 use super::QUIET;
-use crate::correctness::Verdict;
 use crate::machine::Cpu;
-use crate::saturation::Window;
+use crate::runs::correctness::Verdict;
+use crate::runs::saturation::Window;
+use crate::runs::submit::{CONCURRENCIES, Pair, Sample};
 use crate::stats::Spread;
-use crate::submit::{CONCURRENCIES, Pair, Sample};
 
 /// Broken laws that are shown; the JSON has all.
 const SHOWN: usize = 10;
@@ -103,7 +103,7 @@ pub(super) fn verdict(verdict: &Verdict) -> String {
     text
 }
 
-fn by_part<'a>(cpus: impl Iterator<Item = &'a Cpu>) -> String {
+pub(super) fn by_part<'a>(cpus: impl Iterator<Item = &'a Cpu>) -> String {
     let cpus: Vec<_> = cpus.collect();
     let names: BTreeSet<&String> = cpus.iter().flat_map(|cpu| cpu.parts.keys()).collect();
     let of = |name: &String| median(cpus.iter().filter_map(|cpu| cpu.parts.get(name).copied()));
@@ -113,23 +113,23 @@ fn by_part<'a>(cpus: impl Iterator<Item = &'a Cpu>) -> String {
 }
 
 /// How much of the machine others used, and whether that was little enough.
-fn quietness(foreign: impl Iterator<Item = f64> + Clone) -> String {
+pub(super) fn quietness(foreign: impl Iterator<Item = f64> + Clone) -> String {
     let noisy = foreign.clone().filter(|share| *share >= QUIET).count();
     let note = if noisy > 0 { " (noisy: use the ratios only)" } else { "" };
     let shares: Vec<_> = foreign.map(|share| format!("{share:.2}")).collect();
     format!("foreign CPU share by window: {}{note}\n", shares.join(" "))
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
+pub(super) fn median(figures: impl Iterator<Item = f64>) -> f64 {
     Spread::of(figures).map_or(f64::NAN, |spread| spread.median)
 }
 
-fn spread(figures: impl Iterator<Item = f64>) -> String {
+pub(super) fn spread(figures: impl Iterator<Item = f64>) -> String {
     Spread::of(figures).map_or_else(String::new, |spread| spread.to_string())
 }
 
 /// Columns as wide as their widest cell, two blanks apart.
-fn aligned(rows: &[Vec<String>]) -> String {
+pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     let width = |column: usize| rows.iter().map(|row| measure_text_width(&row[column])).max().unwrap_or(0);
     let line = |row: &Vec<String>| {
         let cells = row.iter().enumerate();

@@ -8,19 +8,20 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::ensure;
+use imagioo_stack::User;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::sleep;
 
-use crate::crowd;
-use crate::driver::{Submit, drive};
+use crate::load::crowd;
+use crate::load::driver::{Submit, drive};
+use crate::load::submitter::{Accepted, Submitter};
 use crate::machine::{Cpu, Meter};
 use crate::place::{Place, Setting};
 use crate::plan::Plan;
 use crate::provider::Provider;
 use crate::sink::{Keep, Objects, Sink};
-use crate::submitter::{Accepted, Submitter};
 
 /// Closed loops at once.
 const CLIENTS: usize = 64;
@@ -59,29 +60,42 @@ impl Submit for Paced {
 
 /// Runs all windows on a stack of their own, one after the other under the same load.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Vec<Window>> {
-    let (provider, sink) = (Provider::start(plan.image_bytes).await?, Sink::start(Keep::Sizes).await?);
-    Place::during(&Setting::Working(&provider, &sink), async |place| load(plan, place, &sink).await).await
+    let (provider, sink) = (Provider::start(plan).await?, Sink::start(Keep::Sizes).await?);
+    Place::during(&Setting::working(&provider, &sink), async |place| windows(plan, place, &sink).await).await
 }
 
-async fn load(plan: &Plan, place: &Place, sink: &Sink) -> anyhow::Result<Vec<Window>> {
+async fn windows(plan: &Plan, place: &Place, sink: &Sink) -> anyhow::Result<Vec<Window>> {
     let users = crowd::gather(place, plan.users).await?;
     let accepted = Accepted::default();
+    let (warm_up, window) = plan.saturation;
+    let lasting = warm_up + window * u32::try_from(plan.rounds)? + window / 4;
+    let load = load(&users, sink, &accepted, lasting);
+    Ok(tokio::try_join!(load, measure(plan, place, &accepted))?.1)
+}
+
+/// Submits in closed loops so fast that no part ever waits for work.
+pub(super) async fn load(
+    users: &Arc<[User]>,
+    sink: &Sink,
+    accepted: &Accepted,
+    lasting: Duration,
+) -> anyhow::Result<()> {
     let paced = |submitter| {
-        let (accepted, objects) = (Arc::clone(&accepted), Arc::clone(&sink.objects));
+        let (accepted, objects) = (Arc::clone(accepted), Arc::clone(&sink.objects));
         Paced { submitter, accepted, objects }
     };
-    let clients = Submitter::several(&users, CLIENTS, &accepted).into_iter().map(paced).collect();
-    let (warm_up, window) = plan.saturation;
-    let windows = u32::try_from(plan.rounds)?;
-    let load = drive(clients, warm_up + window * windows + window / 4);
-    let (_, windows) = tokio::try_join!(load, measure(plan, place, &accepted))?;
-    Ok(windows)
+    let clients = Submitter::several(users, CLIENTS, accepted).into_iter().map(paced).collect();
+    drive(clients, lasting).await.map(drop)
+}
+
+/// A connection that may read every table.
+pub(super) async fn open_database(place: &Place) -> anyhow::Result<PgConnection> {
+    Ok(PgConnection::connect(place.stack.access().admin_url()?.expose_secret()).await?)
 }
 
 async fn measure(plan: &Plan, place: &Place, accepted: &Accepted) -> anyhow::Result<Vec<Window>> {
     let (warm_up, window) = plan.saturation;
-    let address = place.stack.access().admin_url()?;
-    let mut database = PgConnection::connect(address.expose_secret()).await?;
+    let mut database = open_database(place).await?;
     sleep(warm_up).await;
     let mut windows = Vec::with_capacity(plan.rounds);
     for _ in 0..plan.rounds {
@@ -103,7 +117,7 @@ async fn measure(plan: &Plan, place: &Place, accepted: &Accepted) -> anyhow::Res
 }
 
 /// Generations that have succeeded so far; none may have failed.
-async fn completed(database: &mut PgConnection) -> anyhow::Result<i64> {
+pub(super) async fn completed(database: &mut PgConnection) -> anyhow::Result<i64> {
     let (succeeded, others): (i64, i64) = sqlx::query_as(
         "select count(*) filter (where state = 'succeeded'), count(*) filter (where state <> 'succeeded')
          from generation.generations where ended_at is not null",

@@ -4,18 +4,20 @@
 //! imagioo accepts is durable when it answers; the queue is told afterwards, and as no worker takes anything, all but
 //! the first submits wait in the backlog.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use imagioo_stack::User;
 use serde::Serialize;
 
-use crate::crowd;
-use crate::driver::{Load, Submit, drive};
 use crate::floor::Floor;
+use crate::load::crowd;
+use crate::load::driver::{Load, Submit, drive};
+use crate::load::submitter::{Accepted, Submitter};
 use crate::machine::{Cpu, Meter, Usage};
 use crate::place::{Place, Setting};
 use crate::plan::Plan;
 use crate::stats::percentile_ms;
-use crate::submitter::{Accepted, Submitter};
 
 /// Closed loops at once.
 pub(crate) const CONCURRENCIES: [usize; 3] = [1, 16, 64];
@@ -45,7 +47,7 @@ pub(crate) struct Sample {
 
 /// Runs all rounds on a stack of their own.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Vec<Pair>> {
-    Place::during(&Setting::Stopped, async |place| rounds(plan, place).await).await
+    Place::during(&Setting::stopped(), async |place| rounds(plan, place).await).await
 }
 
 async fn rounds(plan: &Plan, place: &Place) -> anyhow::Result<Vec<Pair>> {
@@ -54,25 +56,39 @@ async fn rounds(plan: &Plan, place: &Place) -> anyhow::Result<Vec<Pair>> {
     let mut pairs = Vec::new();
     for round in 0..plan.rounds {
         for clients in CONCURRENCIES {
-            let bare = floor.clients(clients).await?;
-            let full = Submitter::several(&users, clients, &Accepted::default());
-            let pair = if round % 2 == 0 {
-                let floor = measure(plan, place, bare).await?;
-                Pair { clients, floor, imagioo: measure(plan, place, full).await? }
-            } else {
-                let imagioo = measure(plan, place, full).await?;
-                Pair { clients, floor: measure(plan, place, bare).await?, imagioo }
-            };
-            pairs.push(pair);
-            floor.empty().await?;
+            pairs.push(pair(plan.submit, place, &floor, &users, (round, clients)).await?);
         }
     }
     Ok(pairs)
 }
 
+/// Both sides at so many clients; who begins changes from round to round.
+pub(super) async fn pair(
+    times: (Duration, Duration),
+    place: &Place,
+    floor: &Floor,
+    users: &Arc<[User]>,
+    (round, clients): (usize, usize),
+) -> anyhow::Result<Pair> {
+    let bare = floor.clients(clients).await?;
+    let full = Submitter::several(users, clients, &Accepted::default());
+    let pair = if round % 2 == 0 {
+        let floor = measure(times, place, bare).await?;
+        Pair { clients, floor, imagioo: measure(times, place, full).await? }
+    } else {
+        let imagioo = measure(times, place, full).await?;
+        Pair { clients, floor: measure(times, place, bare).await?, imagioo }
+    };
+    floor.empty().await?;
+    Ok(pair)
+}
+
 /// One side's window, after a warm-up that does not count.
-async fn measure<S: Submit>(plan: &Plan, place: &Place, clients: Vec<S>) -> anyhow::Result<Sample> {
-    let (warm_up, window): (Duration, Duration) = plan.submit;
+pub(super) async fn measure<S: Submit>(
+    (warm_up, window): (Duration, Duration),
+    place: &Place,
+    clients: Vec<S>,
+) -> anyhow::Result<Sample> {
     let (clients, _) = drive(clients, warm_up).await?;
     let meter = Meter::start(&place.stack)?;
     let (_, load) = drive(clients, window).await?;

@@ -14,13 +14,13 @@ use nix::sys::signal::Signal;
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
-use crate::crowd;
+use crate::load::crowd;
+use crate::load::submitter::{Accepted, Turns, wanted};
 use crate::place::{Place, Setting};
 use crate::plan::Plan;
 use crate::provider::Provider;
-use crate::saturation::OPEN;
+use crate::runs::saturation::OPEN;
 use crate::sink::{Keep, Objects, Sink};
-use crate::submitter::{Accepted, Turns, wanted};
 
 /// Closed loops at once.
 const CLIENTS: usize = 64;
@@ -56,8 +56,11 @@ type Receipt = (usize, String);
 
 /// Runs it on a stack of its own.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
-    let (provider, sink) = (Provider::start(plan.image_bytes).await?, Sink::start(Keep::Hashes).await?);
-    Place::during(&Setting::Shaken(&provider, &sink), async |place| examine(plan, place, &sink).await).await
+    let (provider, sink) = (Provider::start(plan).await?, Sink::start(Keep::Hashes).await?);
+    Place::during(&Setting::working(&provider, &sink).shaken(), async |place| {
+        examine(plan, place, &sink).await
+    })
+    .await
 }
 
 async fn examine(plan: &Plan, place: &Place, sink: &Sink) -> anyhow::Result<Verdict> {

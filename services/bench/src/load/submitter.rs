@@ -8,7 +8,7 @@ use imagioo_proto::generation::v1::generation_service_client::GenerationServiceC
 use imagioo_stack::User;
 use uuid::Uuid;
 
-use crate::driver::Submit;
+use crate::load::driver::Submit;
 
 /// With the 32 digits after it a prompt has 80 bytes.
 const PROMPT: &str = "a red fox in a snowy forest at dawn, in oil, no ";
