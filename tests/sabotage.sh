@@ -35,7 +35,7 @@ copy
 cd "$tree"
 for patch in tests/sabotage/${ONLY:-*}.patch; do
     echo "$(basename "$patch" .patch): $(field Broken "$patch")"
-    patch --quiet -p1 <"$patch" || { echo "  the patch does not apply any more"; surprises=1; continue; }
+    patch --quiet --fuzz=0 -p1 <"$patch" || { echo "  the patch does not apply any more"; surprises=1; continue; }
     if try "$patch"; then
         echo "  noticed by $(field Test "$patch")"
     else
