@@ -94,6 +94,8 @@ pub(crate) struct Generation {
     pub(crate) cancel_requested: bool,
     pub(crate) deadline: OffsetDateTime,
     pub(crate) created_at: OffsetDateTime,
+    /// When its attempt was sent to the workers.
+    pub(crate) dispatched_at: Option<OffsetDateTime>,
     pub(crate) started_at: Option<OffsetDateTime>,
     pub(crate) ended_at: Option<OffsetDateTime>,
 }

@@ -5,11 +5,10 @@ use imagioo_batch::{BatchError, Lanes, Size};
 use imagioo_proto::jobs::v1::GenerationReady;
 use imagioo_runtime::{Shutdown, database};
 use sqlx::PgPool;
-use time::Duration;
 
 use crate::db::generations::insert::{Inserted, New};
 use crate::db::generations::settle::{Applied, Outcome};
-use crate::db::generations::start::{Claim, Started};
+use crate::db::generations::start::{Claim, Started, Terms};
 use crate::dispatch::offers::{Offer, Offers};
 use crate::generation::State;
 
@@ -40,7 +39,7 @@ pub(crate) struct Hot {
 }
 
 impl Hot {
-    pub(crate) fn new(pool: &PgPool, lease: Duration, offers: Offers, shutdown: &Shutdown) -> Self {
+    pub(crate) fn new(pool: &PgPool, terms: Terms, offers: Offers, shutdown: &Shutdown) -> Self {
         let pool = || database::planned_once(pool, SIZE.lanes);
         let (inserts, starts, settles) = (pool(), pool(), pool());
         Self {
@@ -48,7 +47,7 @@ impl Hot {
                 insert(inserts.clone(), offers.clone(), rows)
             }),
             starts: Lanes::new("start generations", SIZE, shutdown, move |rows| {
-                start(lease, starts.clone(), rows)
+                start(terms, starts.clone(), rows)
             }),
             settles: Lanes::new("settle generations", SIZE, shutdown, move |rows| {
                 settle(settles.clone(), rows)
@@ -87,9 +86,9 @@ async fn insert(pool: PgPool, offers: Offers, rows: Vec<New>) -> Vec<Answer<Inse
     answers
 }
 
-async fn start(lease: Duration, pool: PgPool, rows: Vec<Claim>) -> Vec<Answer<Started>> {
+async fn start(terms: Terms, pool: PgPool, rows: Vec<Claim>) -> Vec<Answer<Started>> {
     fail_point!("gateway.start.before_commit");
-    let answers = run(Start { lease }, pool, rows).await;
+    let answers = run(Start(terms), pool, rows).await;
     fail_point!("gateway.start.after_commit");
     answers
 }

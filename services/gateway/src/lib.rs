@@ -147,8 +147,10 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
     let follow = catalogue::keep_current(current.clone(), file, pool.clone(), shutdown.clone());
     shutdown.spawn("follow the catalogue", follow);
     let offers = dispatch::offers::Offers::new(parts.queue.clone(), &shutdown);
+    let terms =
+        db::generations::start::Terms { lease: config.timing.lease(), takeovers: config.retries.takeovers };
     let app = App::new(AppParts {
-        hot: hot::Hot::new(&pool, config.timing.lease(), offers, &shutdown),
+        hot: hot::Hot::new(&pool, terms, offers, &shutdown),
         holds: holds::Holds::new(billing.clone()),
         screen: screening::PromptScreen::open(&config.screening, &parts.clock, &shutdown).await?,
         verifier: Verifier::new(config.uploads.max_pixels, config.uploads.decoders),

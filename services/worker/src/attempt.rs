@@ -88,6 +88,7 @@ pub(crate) async fn attempt(worker: &Worker, job: &Job, holding: &Holding) -> Ou
         Err(interruption) => {
             tracing::info!(generation = %job.lease.generation, ending = ?interruption, "job interrupted");
             calls.cancel().await;
+            calls.wind_up(&mut images).await;
             interruption
         }
     };

@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 
 use crate::backoff::Backoff;
 use crate::config::DeploymentConfig;
+use crate::held::Stop;
 use crate::leases::LeaseError;
 use crate::run;
 use crate::worker::Worker;
@@ -99,6 +100,9 @@ async fn handle(worker: &Worker, delivery: Delivery) {
     };
     fail_point!("worker.start.after");
     let holding = worker.held.take(job.lease, job.lease_time);
+    if job.cancel_requested {
+        worker.held.stop(job.lease, Stop::Cancelled);
+    }
     delivery.ack().await;
     fail_point!("worker.ack.after");
     match holding {

@@ -10,8 +10,8 @@ use tokio::sync::{Notify, watch};
 use crate::instruments;
 use crate::job::Lease;
 
-/// Announced attempts that are remembered, so that a late second hint does not run one again while the gateway has
-/// not applied its outcome yet.
+/// Attempts that are remembered, so that a late second hint does not run one again under the same lease: it would know
+/// nothing of what the first one bought.
 const REMEMBERED: usize = 10_000;
 
 /// Why an attempt must stop.
@@ -36,7 +36,7 @@ struct Table {
 #[derive(Debug, Default)]
 struct State {
     running: HashMap<Lease, Entry>,
-    announced: HashSet<Lease>,
+    taken: HashSet<Lease>,
     order: VecDeque<Lease>,
 }
 
@@ -55,12 +55,18 @@ pub(crate) struct Holding {
 }
 
 impl Held {
-    /// Registers an attempt; `None` when it runs here already or was announced from here.
+    /// Registers an attempt; `None` when it runs here, or ran: a job that broke off is taken over under the next epoch.
     pub(crate) fn take(&self, lease: Lease, lease_time: Duration) -> Option<Holding> {
         let (sender, stop) = watch::channel(None);
         let mut state = self.state();
-        if state.running.contains_key(&lease) || state.announced.contains(&lease) {
+        if !state.taken.insert(lease) {
             return None;
+        }
+        state.order.push_back(lease);
+        if state.order.len() > REMEMBERED
+            && let Some(oldest) = state.order.pop_front()
+        {
+            state.taken.remove(&oldest);
         }
         state.running.insert(lease, Entry { stop: sender, lease_time });
         instruments::running(state.running.len());
@@ -117,19 +123,6 @@ impl Holding {
         self.held.stop(self.lease, Stop::Lost);
     }
 
-    /// Gives the attempt up as announced.
-    pub(crate) fn announced(self) {
-        let mut state = self.held.state();
-        if state.announced.insert(self.lease) {
-            state.order.push_back(self.lease);
-        }
-        if state.order.len() > REMEMBERED
-            && let Some(oldest) = state.order.pop_front()
-        {
-            state.announced.remove(&oldest);
-        }
-    }
-
     async fn told(&self, why: Stop) {
         let mut stop = self.stop.clone();
         // The sender lives as long as this possession.
@@ -160,21 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_is_taken_once_and_not_again_after_it_was_announced() {
+    fn an_attempt_is_taken_once_under_one_lease_however_it_ended() {
         let (held, lease) = (Held::default(), lease(1));
         let holding = held.take(lease, LEASE_TIME).expect("free");
         assert!(held.take(lease, LEASE_TIME).is_none());
-        holding.announced();
+        drop(holding);
         assert!(held.leases().is_empty());
         assert!(held.take(lease, LEASE_TIME).is_none());
         assert!(held.take(Lease { epoch: 2, ..lease }, LEASE_TIME).is_some());
-    }
-
-    #[test]
-    fn an_attempt_that_was_given_up_may_be_taken_again() {
-        let (held, lease) = (Held::default(), lease(1));
-        drop(held.take(lease, LEASE_TIME).expect("free"));
-        assert!(held.take(lease, LEASE_TIME).is_some());
     }
 
     #[test]
@@ -192,13 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_latest_announcements_are_remembered() {
+    fn only_the_latest_attempts_are_remembered() {
         let (held, first) = (Held::default(), lease(1));
-        held.take(first, LEASE_TIME).expect("free").announced();
+        drop(held.take(first, LEASE_TIME));
         for _ in 0..REMEMBERED {
-            held.take(lease(1), LEASE_TIME).expect("free").announced();
+            drop(held.take(lease(1), LEASE_TIME));
         }
         assert!(held.take(first, LEASE_TIME).is_some());
-        assert_eq!(held.state().announced.len(), REMEMBERED);
+        assert_eq!(held.state().taken.len(), REMEMBERED);
     }
 }

@@ -51,6 +51,8 @@ pub struct Job {
     pub recorded: Vec<RecordedCall>,
     /// Its owner's key for the provider, to be used in place of the operator's.
     pub own_key: Option<SecretString>,
+    /// Whether its owner wants it to end: keep what earlier epochs delivered, buy nothing more.
+    pub cancel_requested: bool,
 }
 
 /// One way to reach a model.

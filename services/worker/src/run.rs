@@ -30,7 +30,6 @@ pub(crate) async fn run(worker: &Worker, job: &Job, holding: Holding) {
     };
     if announced {
         fail_point!("worker.announce.after");
-        holding.announced();
     }
 }
 

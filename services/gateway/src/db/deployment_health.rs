@@ -23,6 +23,8 @@ pub(crate) struct Seen {
 pub(crate) struct Row {
     pub(crate) deployment: String,
     pub(crate) failures: i32,
+    /// When it was shut last.
+    pub(crate) shut_at: Option<OffsetDateTime>,
     pub(crate) shut_until: Option<OffsetDateTime>,
     pub(crate) paused_until: Option<OffsetDateTime>,
     pub(crate) is_shut: bool,
@@ -75,6 +77,7 @@ pub(crate) async fn add(
            update generation.deployment_health h set
                failures = case when judged.trip then 0 else judged.failures end,
                trips = judged.trips + case when judged.trip then 1 else 0 end,
+               shut_at = case when judged.trip then generation.clock_now() else h.shut_at end,
                shut_until = case
                    when judged.trip
                    then generation.clock_now() + make_interval(secs => least($7 * 2 ^ least(judged.trips, 30), $8))
@@ -101,7 +104,7 @@ pub(crate) async fn add(
 pub(crate) async fn list(conn: &mut PgConnection) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
         Row,
-        r#"select deployment, failures, shut_until, paused_until, reason,
+        r#"select deployment, failures, shut_at, shut_until, paused_until, reason,
                   coalesce(shut_until > generation.clock_now(), false) as "is_shut!",
                   coalesce(paused_until > generation.clock_now(), false) as "is_paused!"
            from generation.deployment_health"#,

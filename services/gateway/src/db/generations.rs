@@ -50,6 +50,7 @@ struct Row {
     cancel_requested_at: Option<OffsetDateTime>,
     deadline: OffsetDateTime,
     created_at: OffsetDateTime,
+    dispatched_at: Option<OffsetDateTime>,
     started_at: Option<OffsetDateTime>,
     ended_at: Option<OffsetDateTime>,
 }
@@ -84,6 +85,7 @@ impl TryFrom<Row> for Generation {
             cancel_requested: row.cancel_requested_at.is_some(),
             deadline: row.deadline,
             created_at: row.created_at,
+            dispatched_at: row.dispatched_at,
             started_at: row.started_at,
             ended_at: row.ended_at,
         })
@@ -99,7 +101,7 @@ macro_rules! select {
                       settings as "settings: Json<Settings>", count, prompt, negative_prompt,
                       inputs as "inputs: Json<Vec<Input>>", parent, preset, provider_key, route as "route: Json<Vec<Stop>>", deployment,
                       catalogue_version, price, charge, attempt, failure as "failure: Json<Failure>",
-                      cancel_requested_at, deadline, created_at, started_at, ended_at
+                      cancel_requested_at, deadline, created_at, dispatched_at, started_at, ended_at
                from generation.generations "# + $rest,
             $($argument),+
         )

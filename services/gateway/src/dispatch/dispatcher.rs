@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fail::fail_point;
+use futures::{StreamExt as _, stream};
 use imagioo_proto::jobs::v1::GenerationReady;
 use imagioo_runtime::Shutdown;
 use sqlx::pool::PoolConnection;
@@ -11,7 +12,7 @@ use sqlx::{PgConnection, Postgres};
 
 use crate::app::App;
 use crate::catalogue::Catalogue;
-use crate::db::dispatch_users;
+use crate::db::dispatch_users::{self, Dispatched};
 use crate::db::generations::{reroute, sweep};
 use crate::dispatch::budget::Budgets;
 use crate::dispatch::offers::{self, Offer};
@@ -100,13 +101,13 @@ async fn turn(
         if !claimed.is_empty() {
             fail_point!("gateway.dispatch.after_claim");
         }
-        for dispatched in claimed {
-            let ready =
-                GenerationReady { generation: dispatched.generation.name(), attempt: dispatched.attempt };
-            let offer = Offer { deployment: deployment.id.clone(), ready, trace: dispatched.trace };
-            offers::make(&app.queue, &offer).await;
-            app.changed(dispatched.owner, dispatched.generation, dispatched.version).await;
-        }
+        let offered = stream::iter(claimed).for_each_concurrent(offers::AT_ONCE, async |dispatched| {
+            let Dispatched { generation, owner, attempt, version, trace } = dispatched;
+            let ready = GenerationReady { generation: generation.name(), attempt };
+            offers::make(&app.queue, &Offer { deployment: deployment.id.clone(), ready, trace }).await;
+            app.changed(owner, generation, version).await;
+        });
+        offered.await;
     }
     Ok(any)
 }

@@ -58,6 +58,14 @@ pub(crate) enum Sign {
     },
 }
 
+/// A call that ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) deployment: &'a str,
+    /// When it was sent to the workers.
+    pub(crate) sent: Option<OffsetDateTime>,
+}
+
 /// What is known here. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Health(Arc<Shared>);
@@ -69,10 +77,18 @@ struct Shared {
 }
 
 impl Health {
-    /// Counts a sign; `pause` is for how long a busy deployment is left alone that does not say.
-    pub(crate) fn note(&self, deployment: &str, sign: Sign, (now, pause): (OffsetDateTime, Duration)) {
-        if sign == Sign::Worked && !self.is_suspect(deployment) {
+    /// Counts a sign; `pause` is for how long a busy deployment is left alone that does not say. What was sent before the
+    /// deployment was shut says nothing about how it is doing since.
+    pub(crate) fn note(&self, call: &Call<'_>, sign: Sign, (now, pause): (OffsetDateTime, Duration)) {
+        let deployment = call.deployment;
+        let is_old = self.shut_at(deployment).zip(call.sent).is_some_and(|(shut, sent)| sent <= shut);
+        if (is_old && !matches!(sign, Sign::Busy { .. }))
+            || (sign == Sign::Worked && !self.is_suspect(deployment))
+        {
             return;
+        }
+        if matches!(sign, Sign::Failed { .. }) {
+            self.shut_if_tried(deployment);
         }
         let mut seen = self.seen();
         let seen = seen
@@ -114,6 +130,25 @@ impl Health {
             Standing::Probing { .. } => 1,
             Standing::Paused { .. } | Standing::Shut { .. } => 0,
         }
+    }
+
+    /// Whether generations may be sent there without the dispatcher, who alone counts exactly: more than the window may
+    /// then be under way for a moment. Where nothing may lie ready, and where one call tries, nothing may be too many.
+    pub(crate) fn may_overfill(&self, deployment: &Deployment) -> bool {
+        deployment.prefetch > 0 && self.standing(&deployment.id).is_available()
+    }
+
+    /// Shuts a deployment whose trial failed until the others are asked: there is one trial, not as many as fit in between.
+    fn shut_if_tried(&self, deployment: &str) {
+        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(row) = known.get_mut(deployment).filter(|row| row.shut_until.is_some()) {
+            row.is_shut = true;
+        }
+    }
+
+    fn shut_at(&self, deployment: &str) -> Option<OffsetDateTime> {
+        let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(deployment)?.shut_at
     }
 
     /// Whether a success is news.
@@ -172,4 +207,53 @@ fn standings(app: &App) -> Vec<(String, Standing)> {
     let catalogue = app.catalogue();
     let ids = catalogue.deployments().map(|deployment| deployment.id.clone());
     ids.map(|id| (id.clone(), app.health.standing(&id))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHUT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    fn shut_once() -> Health {
+        let health = Health::default();
+        health.learn(vec![Row {
+            deployment: "near".to_owned(),
+            failures: 0,
+            shut_at: Some(SHUT),
+            shut_until: Some(SHUT),
+            paused_until: None,
+            is_shut: false,
+            is_paused: false,
+            reason: "PROVIDER_UNAVAILABLE".to_owned(),
+        }]);
+        health
+    }
+
+    fn seen_of(sent: OffsetDateTime, sign: Sign) -> Option<Seen> {
+        let (health, call) = (shut_once(), Call { deployment: "near", sent: Some(sent) });
+        health.note(&call, sign, (SHUT, Duration::from_secs(10)));
+        health.seen().remove("near")
+    }
+
+    #[test]
+    fn a_trial_that_fails_is_the_only_one() {
+        let (health, sent) = (shut_once(), Some(SHUT + Duration::from_secs(1)));
+        assert!(matches!(health.standing("near"), Standing::Probing { .. }));
+        let failed = Sign::Failed { reason: "PROVIDER_TIMEOUT".to_owned() };
+        health.note(&Call { deployment: "near", sent }, failed, (SHUT, Duration::from_secs(10)));
+        assert!(matches!(health.standing("near"), Standing::Shut { .. }));
+    }
+
+    #[test]
+    fn what_was_sent_before_a_deployment_was_shut_neither_opens_it_nor_shuts_it_again() {
+        let failed = || Sign::Failed { reason: "PROVIDER_TIMEOUT".to_owned() };
+        assert_eq!(seen_of(SHUT, Sign::Worked), None);
+        assert_eq!(seen_of(SHUT, failed()), None);
+        let later = SHUT + Duration::from_secs(1);
+        assert!(seen_of(later, Sign::Worked).is_some_and(|seen| seen.worked));
+        assert!(seen_of(later, failed()).is_some_and(|seen| seen.failures == 1));
+        let busy = Sign::Busy { until: None, reason: "PROVIDER_RATE_LIMITED".to_owned() };
+        assert!(seen_of(SHUT, busy).is_some_and(|seen| seen.paused_until.is_some()), "it said so just now");
+    }
 }

@@ -14,7 +14,7 @@ use crate::trace;
 /// Offers that may wait to be made; more are left to the sweeper.
 const WAITING: usize = 10_000;
 /// Offers that are made at once.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 
 /// A generation for the workers of a deployment.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::db;
+use crate::db::generations::settle::Provided;
 use crate::db::generations::sweep::{self, Lapsed, Overdue};
 use crate::dispatch::offers::{self, Offer};
 use crate::error::Error;
@@ -15,6 +16,9 @@ use crate::generation::{Failure, Generation, State};
 use crate::generations::finish::{self, Finished};
 use crate::trace;
 
+/// How long a worker may take from a deadline to its manifest: to stop the provider, and to state what was delivered, also
+/// to a store that is slow.
+const LAST_WORD: Duration = Duration::seconds(60);
 /// Rows of one kind in one sweep.
 const BATCH: i64 = 500;
 
@@ -61,7 +65,7 @@ pub(crate) async fn sweep(app: &App) -> Result<(), Error> {
         app.turns.notify_one();
     }
     let lapsed = sweep::lapsed_leases(&mut conn, BATCH).await?;
-    let overdue = sweep::overdue(&mut conn, BATCH).await?;
+    let overdue = sweep::overdue(&mut conn, LAST_WORD, BATCH).await?;
     drop(conn);
     for generation in lapsed {
         let (id, span) = (generation.id, trace::go_on("take over", generation.trace.as_deref()));
@@ -89,7 +93,8 @@ async fn take_over(app: &App, lapsed: Lapsed) -> Result<(), Error> {
     if lapsed.epoch > app.config.retries.takeovers {
         let failure =
             Failure::new("WORKER_LOST", "the workers that took this kept failing; nothing was charged");
-        return finish::fail(app, (lapsed.id, lapsed.attempt), failure).await;
+        let provided = Provided::Lapsed { epoch: lapsed.epoch };
+        return finish::fail(app, (lapsed.id, lapsed.attempt), failure, provided).await;
     }
     tracing::warn!(generation = %lapsed.id, epoch = lapsed.epoch, "lease lapsed, offering a takeover");
     let ready = GenerationReady { generation: lapsed.id.name(), attempt: lapsed.attempt };
@@ -107,12 +112,13 @@ async fn end_overdue(app: &App, id: GenerationId) -> Result<(), Error> {
     if generation.state == State::Running {
         app.queue.hint(&CancelUpstream { generation: id.name(), attempt: generation.attempt }).await;
     }
-    let failure = if generation.started_at.is_none() {
-        Failure::new("START_DEADLINE_EXCEEDED", "no worker was free in time; nothing was charged")
+    let (failure, provided) = if generation.started_at.is_none() {
+        let failure = "no worker was free in time; nothing was charged";
+        (Failure::new("START_DEADLINE_EXCEEDED", failure), Provided::NotRunning)
     } else {
-        Failure::new("DEADLINE_EXCEEDED", "it took too long; nothing was charged")
+        (Failure::new("DEADLINE_EXCEEDED", "it took too long; nothing was charged"), Provided::Open)
     };
-    finish::fail(app, (id, generation.attempt), failure).await
+    finish::fail(app, (id, generation.attempt), failure, provided).await
 }
 
 async fn load(app: &App, id: GenerationId) -> Result<Option<Generation>, Error> {

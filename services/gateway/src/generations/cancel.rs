@@ -6,6 +6,7 @@ use imagioo_types::GenerationId;
 
 use crate::app::App;
 use crate::db;
+use crate::db::generations::settle::Provided;
 use crate::error::Error;
 use crate::generations::read::{self, Whole};
 use crate::generations::{finish, outcome};
@@ -15,7 +16,7 @@ pub(crate) async fn cancel(app: &App, caller: &Caller, id: GenerationId) -> Resu
     let mut whole = read::get(app, caller, id).await?;
     while !whole.generation.state.is_final() {
         let mut outcome = outcome::cancelled(&whole.generation, app.clock.now());
-        outcome.unless_running = true;
+        outcome.provided = Provided::NotRunning;
         let ended = finish::settle(app, outcome).await?.is_some();
         if ended || request(app, caller, &whole).await? {
             return read::get(app, caller, id).await;

@@ -119,7 +119,7 @@ async fn accept(
         catalogue_version: catalogue.version.clone(),
         price: agreed(held, priced.price)?,
         share: Share { weight: app.config.share.weight, cap: app.config.share.in_flight },
-        open: app.depths.has_room(&deployment.id, window),
+        open: app.health.may_overfill(deployment) && app.depths.has_room(&deployment.id, window),
         start_within: shortest(call.start_within, app.config.timing.start_within()),
         end_within: shortest(call.end_within, app.config.timing.end_within()),
         trace: trace::traceparent(),

@@ -13,7 +13,8 @@ use prost::Message as _;
 use crate::app::App;
 use crate::catalogue::UnknownOutcome;
 use crate::db;
-use crate::db::generations::settle::{Applied, Outcome};
+use crate::db::generations::settle::{Applied, Outcome, Provided};
+use crate::dispatch::health::Call;
 use crate::error::Error;
 use crate::generation::{ContentPolicy, Failure, Generation, Image};
 use crate::generations::outcome::{self, Circumstances, Report};
@@ -55,38 +56,49 @@ pub(crate) async fn finish(app: &App, id: GenerationId, attempt: i32) -> Result<
     };
     let own_key = generation.runs_on_own_key();
     let standing = app.health.standing(&generation.deployment);
-    let sign = route::sign(&report, !images.is_empty());
-    if let Some(sign) = sign.filter(|sign| !own_key || route::concerns_all(sign, &standing)) {
-        app.health.note(&generation.deployment, sign, (app.clock.now(), app.config.breaker.pause()));
-    }
+    let sign = route::sign(&report, !images.is_empty())
+        .filter(|sign| !own_key || route::concerns_all(sign, &standing));
     let report = if own_key { verdict::heed(app, &generation, report).await? } else { report };
     let outcome = decide(app, &generation, images, report);
     let Some(applied) = settle(app, outcome).await? else { return Ok(Finished::Past) };
+    // Whoever applies it counts it, so that it is counted once.
+    if let Some(sign) = sign {
+        let call = Call { deployment: &generation.deployment, sent: generation.dispatched_at };
+        app.health.note(&call, sign, (app.clock.now(), app.config.breaker.pause()));
+    }
     if applied.state.is_final() {
         instruments::took(applied.state, app.clock.now() - generation.created_at);
     }
     Ok(Finished::Applied)
 }
 
-/// Ends an attempt that never began as a failure that may pass: at another deployment, or later.
-pub(crate) async fn give_back(app: &App, id: GenerationId, cause: Failure) -> Result<(), Error> {
+/// Ends an attempt that cannot go on as a failure that may pass, at another deployment or later; `charged` when something
+/// may have been bought for it.
+pub(crate) async fn give_back(
+    app: &App,
+    (id, attempt): (GenerationId, i32),
+    cause: Failure,
+    charged: bool,
+) -> Result<(), Error> {
     let found = db::generations::find(&mut *app.pool.acquire().await?, id).await?;
-    if let Some(generation) = found {
-        let report = Report::Retry { cause, not_before: None, charged: false };
+    if let Some(generation) = found.filter(|found| found.attempt == attempt) {
+        let report = Report::Retry { cause, not_before: None, charged };
         settle(app, decide(app, &generation, Vec::new(), report)).await?;
     }
     Ok(())
 }
 
-/// Ends an attempt that began and cannot go on; nothing was made.
+/// Ends an attempt that cannot go on and has made nothing.
 pub(crate) async fn fail(
     app: &App,
     (id, attempt): (GenerationId, i32),
     failure: Failure,
+    provided: Provided,
 ) -> Result<(), Error> {
     let found = db::generations::find(&mut *app.pool.acquire().await?, id).await?;
     if let Some(generation) = found.filter(|found| found.attempt == attempt) {
-        settle(app, outcome::failed(&generation, failure, app.clock.now())).await?;
+        let outcome = outcome::given_up(&generation, failure, app.clock.now());
+        settle(app, Outcome { provided, ..outcome }).await?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::catalogue::Deployment;
 use crate::db;
 use crate::db::calls::Call;
 use crate::db::generations::lease::Lease;
+use crate::db::generations::settle::Provided;
 use crate::db::generations::start::{Claim, Started};
 use crate::error::Error;
 use crate::generation::Failure;
@@ -32,29 +33,35 @@ pub(crate) async fn start(app: &App, claim: Claim) -> Result<Option<Taken>, Erro
     if started.hooked {
         app.webhooks.wake.notify_one();
     }
-    let Some(deployment) = app.catalogue().deployment(&started.deployment).cloned() else {
-        finish::give_back(app, started.generation, gone(&started.deployment)).await?;
-        return Ok(None);
-    };
-    let own_key = match giving::open(app, &started, &deployment.provider).await? {
-        Ok(key) => key,
-        Err(failure) => {
-            // An earlier worker may have done it all.
-            let (id, attempt) = (started.generation, started.attempt);
-            if finish::finish(app, id, attempt).await? == Finished::NoManifest {
-                finish::fail(app, (id, attempt), failure).await?;
-            }
-            return Ok(None);
-        }
-    };
-    app.changed(started.owner, started.generation, started.version).await;
-    let calls = if started.epoch > 1 {
+    let calls = if started.epoch > 1 || started.again {
         let mut conn = app.pool.acquire().await?;
         db::calls::list(&mut conn, &[started.generation.uuid()], &[started.attempt]).await?
     } else {
         Vec::new()
     };
+    let this = (started.generation, started.attempt);
+    let Some(deployment) = app.catalogue().deployment(&started.deployment).cloned() else {
+        if is_unfinished(app, this).await? {
+            finish::give_back(app, this, gone(&started.deployment), !calls.is_empty()).await?;
+        }
+        return Ok(None);
+    };
+    let own_key = match giving::open(app, &started, &deployment.provider).await? {
+        Ok(key) => key,
+        Err(failure) => {
+            if is_unfinished(app, this).await? {
+                finish::fail(app, this, failure, Provided::Open).await?;
+            }
+            return Ok(None);
+        }
+    };
+    app.changed(started.owner, started.generation, started.version).await;
     Ok(Some(Taken { started, calls, deployment, own_key }))
+}
+
+/// Whether an attempt has no outcome, also none that an earlier worker left.
+async fn is_unfinished(app: &App, (id, attempt): (GenerationId, i32)) -> Result<bool, Error> {
+    Ok(finish::finish(app, id, attempt).await? == Finished::NoManifest)
 }
 
 /// A deployment that this replica's catalogue has no longer, or not yet.

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::catalogue::UnknownOutcome;
 use crate::config::Retries;
-use crate::db::generations::settle::{Ending, Outcome, Settled};
+use crate::db::generations::settle::{Ending, Outcome, Provided, Settled};
 use crate::generation::{Failure, Generation, Image, State};
 
 /// How an attempt ended, as its manifest says.
@@ -89,8 +89,12 @@ fn is_the_accounts(failure: &Failure) -> bool {
     ["PROVIDER_AUTH", "PROVIDER_QUOTA"].contains(&failure.reason.as_str())
 }
 
-/// Ends a generation that no attempt will end.
-pub(crate) fn failed(generation: &Generation, failure: Failure, now: OffsetDateTime) -> Outcome {
+/// Ends a generation that no attempt will end: as its owner wished, or else as a failure.
+pub(crate) fn given_up(generation: &Generation, failure: Failure, now: OffsetDateTime) -> Outcome {
+    if generation.cancel_requested { cancelled(generation, now) } else { failed(generation, failure, now) }
+}
+
+fn failed(generation: &Generation, failure: Failure, now: OffsetDateTime) -> Outcome {
     end(generation, State::Failed, Vec::new(), Some(failure), now)
 }
 
@@ -146,7 +150,7 @@ fn outcome(
         attempt: generation.attempt,
         ending,
         failure,
-        unless_running: false,
+        provided: Provided::Open,
         settled: settled(generation.id, generation.owner, charge, images, now),
     }
 }
@@ -168,7 +172,7 @@ fn settled(
     Settled { message_id: message.id, name: message.name, body: message.body.to_vec(), trace: message.trace }
 }
 
-/// Full-jitter back-off, never before the provider allows it.
+/// Full-jitter back-off from when the provider allows it: all who were told the same do not come back at once.
 fn next_try(
     generation: &Generation,
     not_before: Option<OffsetDateTime>,
@@ -176,8 +180,8 @@ fn next_try(
 ) -> OffsetDateTime {
     let base = f64::from(at.retries.backoff_base_seconds);
     let ceiling = (base * 2_f64.powi(generation.attempt)).min(f64::from(at.retries.backoff_cap_seconds));
-    let after = at.now + Duration::seconds_f64(ceiling * at.luck);
-    not_before.map_or(after, |earliest| earliest.max(after))
+    let allowed = not_before.map_or(at.now, |earliest| earliest.max(at.now));
+    allowed + Duration::seconds_f64(ceiling * at.luck)
 }
 
 #[cfg(test)]

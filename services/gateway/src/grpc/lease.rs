@@ -88,6 +88,7 @@ fn encode(app: &App, taken: Taken) -> wire::Job {
             .collect(),
         inputs: started.inputs.into_iter().map(encode_input).collect(),
         own_key: own_key.map(|key| wire::OwnKey { key: key.expose_secret().to_owned() }),
+        cancel_requested: started.cancel_requested,
     }
 }
 

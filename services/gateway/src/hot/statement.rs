@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use imagioo_types::GenerationId;
 use sqlx::{PgConnection, PgPool};
-use time::Duration;
 use uuid::Uuid;
 
 use super::{Answer, HotError};
 use crate::db::generations::insert::{self, Inserted, New};
 use crate::db::generations::settle::{self, Applied, Outcome};
-use crate::db::generations::start::{self, Claim, Started};
+use crate::db::generations::start::{self, Claim, Started, Terms};
 
 /// A statement over rows that name distinct generations.
 pub(super) trait Statement: Send + Sync {
@@ -124,9 +123,7 @@ impl Statement for Insert {
     }
 }
 
-pub(super) struct Start {
-    pub(super) lease: Duration,
-}
+pub(super) struct Start(pub(super) Terms);
 
 impl Statement for Start {
     type Row = Claim;
@@ -141,7 +138,7 @@ impl Statement for Start {
     }
 
     async fn execute(&self, conn: &mut PgConnection, rows: &[Claim]) -> Result<Vec<Started>, sqlx::Error> {
-        start::start(conn, rows, self.lease).await
+        start::start(conn, rows, self.0).await
     }
 }
 

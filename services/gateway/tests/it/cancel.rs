@@ -84,7 +84,8 @@ async fn a_cancelled_generation_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_cancellation_at_the_instant_of_a_retry_is_not_forgotten() {
-    let app = App::with("share.in_flight = 8").await;
+    // So many failures would else shut the deployment.
+    let app = App::with("share.in_flight = 8\nbreaker = { failures = 1000 }").await;
     let (ada, mut worker) = (app.user(), app.worker("w1").await);
     for _ in 0..20 {
         let created = ada.create("a fox").await;
@@ -134,11 +135,34 @@ async fn who_takes_over_a_cancelled_generation_is_told_and_keeps_what_was_delive
     let mut two = app.worker("w2").await;
     app.shift(Duration::seconds(31)).await;
     let job = two.job().await;
+    assert!(job.job.cancel_requested, "before it buys anything");
     assert_eq!(job.renew().await, (true, true));
     assert!(job.conclude(vec![image], Ending::Cancelled(Cancelled {})).await);
     job.announce().await;
     let ended = ada.sees_the_end(&created.name).await;
     assert_eq!((ended.state(), ended.charge), (GenerationState::Succeeded, 5));
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn what_was_cancelled_and_nobody_took_over_is_cancelled_and_not_a_failure() {
+    let app = App::with("retries.takeovers = 1").await;
+    let (ada, mut worker) = (app.user(), app.worker("w1").await);
+    let created = ada.create_many(2).await;
+    for _ in &created {
+        let job = worker.job().await;
+        ada.cancel(&job.job.generation).await.expect("asked");
+    }
+    app.shift(Duration::seconds(31)).await;
+    let given_up = worker.job().await.job.generation;
+    app.shift(Duration::seconds(31)).await;
+    assert_eq!(ada.sees_the_end(&given_up).await.state(), GenerationState::Cancelled, "lost once too often");
+    app.shift(Duration::hours(3)).await;
+    for generation in &created {
+        let ended = ada.sees_the_end(&generation.name).await;
+        assert_eq!((ended.state(), ended.charge), (GenerationState::Cancelled, 0));
+        assert!(ended.failure.is_none());
+    }
     app.ends_clean().await;
 }
 

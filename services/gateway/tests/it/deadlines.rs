@@ -30,7 +30,7 @@ async fn what_does_not_end_in_time_fails_for_free_and_its_worker_is_told() {
     let created = ada.create("a fox").await;
     let job = worker.job().await;
     let mut hints = app.queue.listen::<CancelUpstream>().await.expect("listening");
-    app.shift(Duration::seconds(7201)).await;
+    app.shift(Duration::seconds(7261)).await;
     let ended = ada.sees_the_end(&created.name).await;
     assert_eq!((ended.state(), ended.charge), (GenerationState::Failed, 0));
     assert_eq!(ended.failure.expect("a reason").reason, "DEADLINE_EXCEEDED");
@@ -38,6 +38,25 @@ async fn what_does_not_end_in_time_fails_for_free_and_its_worker_is_told() {
     assert_eq!(job.renew().await, (false, false));
     job.deliver_all().await;
     assert_eq!(app.state(&created.name).await, "failed", "a late result changes nothing");
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn a_worker_may_still_say_what_it_delivered_when_the_time_is_just_over() {
+    let app = App::with("share.in_flight = 1").await;
+    let (ada, mut worker) = (app.user(), app.worker("w1").await);
+    let created = ada.create("a fox").await;
+    let job = worker.job().await;
+    app.shift(Duration::seconds(3605)).await;
+    let later = ada.create("a wolf").await;
+    app.shift(Duration::seconds(3605)).await;
+    // Due after the other: the sweep that ended it has looked at both.
+    let ended = ada.sees_the_end(&later.name).await;
+    assert_eq!(ended.failure.expect("a reason").reason, "START_DEADLINE_EXCEEDED");
+    assert_eq!(app.state(&created.name).await, "running");
+    job.deliver_all().await;
+    let ended = ada.sees_the_end(&created.name).await;
+    assert_eq!((ended.state(), ended.charge), (GenerationState::Succeeded, 5));
     app.ends_clean().await;
 }
 

@@ -135,6 +135,39 @@ async fn a_lapsed_lease_is_taken_over_under_the_next_epoch() {
 }
 
 #[tokio::test]
+async fn a_worker_takes_over_from_itself_like_from_any_other_and_is_told_what_it_bought() {
+    let app = App::start().await;
+    let (ada, mut worker) = (app.user(), app.worker("w1").await);
+    let created = ada.create("a fox").await;
+    let offer = worker.take().await;
+    let broken_off = worker.start(&offer).await.expect("a job");
+    broken_off.record(0, "task 0").await.expect("accepted");
+    let again = worker.start(&offer).await.expect("the same lease");
+    assert_eq!((again.job.epoch, again.job.recorded_calls.len()), (1, 1));
+    let job = taken_over(&app, &mut worker).await;
+    assert_eq!((job.job.attempt, job.job.epoch), (1, 2));
+    assert_eq!(job.job.recorded_calls[0].task_id, "task 0");
+    assert_eq!(broken_off.renew().await, (false, false), "it is fenced off");
+    job.deliver_all().await;
+    assert_eq!(ada.sees_the_end(&created.name).await.charge, 5);
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_keeps_breaking_off_is_not_let_try_for_ever() {
+    let app = App::with("retries.takeovers = 2").await;
+    let (ada, mut worker) = (app.user(), app.worker("w1").await);
+    let created = ada.create("a fox").await;
+    for epoch in 1..=3 {
+        assert_eq!(worker.job().await.job.epoch, epoch);
+        app.shift(LAPSE).await;
+    }
+    let ended = ada.sees_the_end(&created.name).await;
+    assert_eq!(ended.failure.expect("a reason").reason, "WORKER_LOST");
+    app.ends_clean().await;
+}
+
+#[tokio::test]
 async fn a_lease_that_is_renewed_in_time_is_not_taken_over() {
     let app = App::start().await;
     let (ada, mut one, two) = (app.user(), app.worker("w1").await, app.worker("w2").await);

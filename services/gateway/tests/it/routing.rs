@@ -1,5 +1,6 @@
 //! Where generations run: consent, fallback, and deployments that are left alone.
 
+use futures::future::join_all;
 use imagioo_proto::generation::v1::{
     CreateGenerationRequest, DeploymentState, Generation, GenerationState, ModelDeployment, Routing,
 };
@@ -129,6 +130,39 @@ async fn r44_a_deployment_that_keeps_failing_is_shut_tried_and_opened_again() {
     for generation in &waiting {
         assert_eq!(ada.sees_the_end(&generation.name).await.state(), GenerationState::Succeeded);
     }
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn never_do_more_run_than_a_deployment_allows_also_when_they_are_created_at_once() {
+    let app = App::with("share.in_flight = 20").await;
+    let (ada, mut near) = (app.user(), app.worker_for("near", "near").await);
+    let created = join_all((0..12).map(|_| ask(&ada, Routing::default()))).await;
+    let sent = "select count(*) from generation.generations where deployment = 'near' and state <> 'queued'";
+    assert!(app.number(sent).await <= 4, "not by its creation");
+    eventually("the dispatcher sends as many as may run", async || app.number(sent).await == 4).await;
+    near.work_off(created.len()).await;
+    for generation in &created {
+        assert_eq!(ada.sees_the_end(&generation.name).await.state(), GenerationState::Succeeded);
+    }
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn what_was_bought_at_a_deployment_that_is_gone_is_not_bought_elsewhere() {
+    let app = App::start().await;
+    let (ada, mut near) = (app.user(), app.worker_for("near", "near").await);
+    let created = ask(&ada, anywhere()).await;
+    near.job().await.record(0, "task 0").await.expect("accepted");
+    app.edit_catalogue(|text| text.replace("id = \"near\"", "id = \"nearby\""));
+    let before = ada.list_models().await.catalogue_version;
+    eventually("the new catalogue", async || ada.list_models().await.catalogue_version != before).await;
+    app.shift(Duration::seconds(31)).await;
+    let offer = near.take().await;
+    assert!(near.start(&offer).await.is_none(), "there is nothing to do");
+    let ended = ada.sees_the_end(&created.name).await;
+    assert_eq!((ended.state(), ended.charge), (GenerationState::Failed, 0));
+    assert_eq!(ended.failure.expect("a reason").reason, "DEPLOYMENT_GONE");
     app.ends_clean().await;
 }
 

@@ -86,9 +86,13 @@ impl<'a> Calls<'a> {
     /// Asks the provider to stop what it works on, if anything.
     pub(super) async fn cancel(&self) {
         let task = self.accepted.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task
-            && timeout(CANCEL_TIMEOUT, self.provider.cancel(&task)).await.is_err()
-        {
+        if let Some(task) = task {
+            self.cancel_task(&task).await;
+        }
+    }
+
+    pub(super) async fn cancel_task(&self, task: &TaskId) {
+        if timeout(CANCEL_TIMEOUT, self.provider.cancel(task)).await.is_err() {
             tracing::warn!(
                 provider = self.job.deployment.provider,
                 "provider did not confirm the cancellation"
@@ -96,7 +100,7 @@ impl<'a> Calls<'a> {
         }
     }
 
-    fn call(&self, number: u32, first: u32, count: u32) -> Call {
+    pub(super) fn call(&self, number: u32, first: u32, count: u32) -> Call {
         let job = self.job;
         Call {
             key: format!("{}/{}/{number}", job.lease.generation, job.lease.attempt),

@@ -1,10 +1,12 @@
 //! Recovery of a call that an earlier epoch meant to make and of which nothing else is known.
 
+use futures::future::join_all;
+
 use super::calls::{Calls, Step};
 use super::keeping::graver;
 use crate::backoff::Backoff;
 use crate::job::UnknownOutcome;
-use crate::provider::{Call, CallError};
+use crate::provider::{Call, CallError, TaskId};
 use crate::reason::Reason;
 use crate::results::{Delivered, Kept};
 
@@ -36,6 +38,42 @@ impl Calls<'_> {
             UnknownOutcome::Repeat => Ok(Step::Make),
             UnknownOutcome::Fail => Err(unknown()),
         }
+    }
+
+    /// After an interruption: keeps what earlier epochs stored and this one had not come to, and has the provider stop what
+    /// they left running.
+    pub(super) async fn wind_up(&self, images: &mut Vec<Delivered>) {
+        if self.job.lease.epoch == 1 {
+            return;
+        }
+        let per_call = self.provider.capabilities().images_per_call.max(1);
+        let mut running = Vec::new();
+        for number in 0..self.job.count.div_ceil(per_call) {
+            let first = number * per_call;
+            let call = self.call(number, first, per_call.min(self.job.count - first));
+            let places = call.first..call.first + call.count;
+            let is_its =
+                |image: &Delivered| u32::try_from(image.stored.index).is_ok_and(|at| places.contains(&at));
+            if images.iter().any(is_its) {
+                continue;
+            }
+            let kept = self.stored_before(&call).await.unwrap_or_else(|error| {
+                tracing::warn!(error = &error as &dyn std::error::Error, "earlier results not found out");
+                Vec::new()
+            });
+            if kept.is_empty() {
+                running.extend(self.recorded_task(number));
+            }
+            for kept in kept {
+                // Why one is withheld is no reason any more: the generation ends otherwise.
+                self.take(kept, images);
+            }
+        }
+        join_all(running.iter().map(|task| self.cancel_task(task))).await;
+    }
+
+    fn recorded_task(&self, number: u32) -> Option<TaskId> {
+        self.job.recorded.iter().find(|recorded| recorded.call == number)?.task.clone()
     }
 
     /// Images of this call that earlier epochs stored, the latest epoch's first choice; screened again, because nobody

@@ -213,6 +213,7 @@ pub fn job(count: u32) -> Job {
         deadline: NOW + Duration::from_secs(3600),
         recorded: Vec::new(),
         own_key: None,
+        cancel_requested: false,
     }
 }
 

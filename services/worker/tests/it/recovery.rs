@@ -50,6 +50,23 @@ async fn a_known_task_is_resumed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_takes_over_a_cancelled_job_keeps_what_was_stored_stops_the_rest_and_buys_nothing() {
+    let mut world = World::new().await;
+    let provider = delivering(Capabilities { images_per_call: 1, ..PAID });
+    let worker = world.start_worker(provider.clone());
+    let job = job(3);
+    world.storage.create(&job.image_key(1, 0), picture(1)).await.expect("stored");
+    let mut job = taken_over(&job, &[(0, Some("task-0")), (1, Some("task-1"))]);
+    job.cancel_requested = true;
+    world.submit(&job).await;
+    let outcome = world.outcome().await;
+    assert_eq!((ending(&outcome.manifest).as_str(), places(&outcome.manifest)), ("cancelled", vec![0]));
+    assert!(provider.state().submitted.is_empty() && provider.state().resumed.is_empty());
+    assert_eq!(provider.state().cancelled, ["task-1"]);
+    worker.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_intent_is_looked_up_where_the_provider_can() {
     for (known, submitted, resumed) in [(Some("task-5"), 0, 1), (None, 1, 0)] {
         let mut world = World::new().await;

@@ -79,6 +79,7 @@ impl New {
             cancel_requested: false,
             deadline: created.deadline,
             created_at: created.at,
+            dispatched_at: None,
             started_at: None,
             ended_at: None,
         }

@@ -20,10 +20,21 @@ pub(crate) struct Outcome {
     pub(crate) attempt: i32,
     pub(crate) ending: Ending,
     pub(crate) failure: Option<Failure>,
-    /// Applies only to a generation that no worker has started.
-    pub(crate) unless_running: bool,
+    /// What must still be true of it.
+    pub(crate) provided: Provided,
     /// Told to the others when the generation ends.
     pub(crate) settled: Settled,
+}
+
+/// What must be true of an open generation, besides its attempt, for an outcome to apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Provided {
+    /// Nothing more.
+    Open,
+    /// No worker has started it.
+    NotRunning,
+    /// The lease of this epoch was neither renewed nor taken over.
+    Lapsed { epoch: i64 },
 }
 
 /// The end, or another attempt.
@@ -76,12 +87,13 @@ pub(crate) async fn settle(
         r#"with input as materialized (
                select * from unnest(
                    $1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::jsonb[], $6::timestamptz[], $7::bool[],
-                   $8::uuid[], $9::text[], $10::bytea[], $11::text[], $22::text[]
-               ) as input (id, attempt, state, charge, failure, not_before, unless_running,
-                           message_id, message_name, message_body, message_trace, elsewhere)
+                   $8::uuid[], $9::text[], $10::bytea[], $11::text[], $22::text[], $23::bigint[]
+               ) as input (id, attempt, state, charge, failure, not_before, not_running,
+                           message_id, message_name, message_body, message_trace, elsewhere, lapsed)
            ), known as materialized (
                -- By id alone: with its state named, the planner prefers the index of everything open, and reads it all.
-               select id, owner, deployment, attempt, state, cancel_requested_at from generation.generations
+               select id, owner, deployment, attempt, epoch, lease_until, state, cancel_requested_at
+               from generation.generations
                where id = any($1) order by id for update
            ), before as materialized (
                select known.id, known.owner, known.deployment, known.attempt, known.state as old_state,
@@ -94,7 +106,9 @@ pub(crate) async fn settle(
                       input.message_id, input.message_name, input.message_body, input.message_trace
                from known join input on input.id = known.id and input.attempt = known.attempt
                where known.state in ('queued', 'dispatched', 'running')
-                 and not (input.unless_running and known.state = 'running')
+                 and not (input.not_running and known.state = 'running')
+                 and (input.lapsed is null
+                      or (known.epoch = input.lapsed and known.lease_until < generation.clock_now()))
            ), users as materialized (
                select u.owner, u.queue, u.queued, u.in_flight, u.vtime
                from generation.dispatch_users u
@@ -192,7 +206,7 @@ pub(crate) async fn settle(
         &rows.charges,
         &rows.failures as &[Option<serde_json::Value>],
         &rows.not_before as &[Option<OffsetDateTime>],
-        &rows.unless_running,
+        &rows.not_running,
         &rows.message_ids,
         &rows.message_names,
         &rows.message_bodies,
@@ -208,6 +222,7 @@ pub(crate) async fn settle(
         &images.hashes,
         &images.seeds as &[Option<i64>],
         &rows.elsewhere as &[Option<String>],
+        &rows.lapsed as &[Option<i64>],
     )
     .fetch_all(conn)
     .await?;

@@ -18,6 +18,15 @@ pub(crate) struct Claim {
     pub(crate) worker: String,
 }
 
+/// On what terms a lease is given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// How long it lasts without renewal.
+    pub(crate) lease: Duration,
+    /// How often one may lapse and be taken over.
+    pub(crate) takeovers: i64,
+}
+
 /// A lease that was given, with everything the worker needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Started {
@@ -35,16 +44,22 @@ pub(crate) struct Started {
     pub(crate) deadline: OffsetDateTime,
     /// Whether it runs there on its owner's key.
     pub(crate) own_key: bool,
+    /// Whether its owner wants it to end.
+    pub(crate) cancel_requested: bool,
+    /// Whether the worker had this very lease already.
+    pub(crate) again: bool,
     /// Whether a webhook tells of it.
     pub(crate) hooked: bool,
 }
 
-/// Gives each claim its lease if the generation was dispatched at that attempt, if its lease has lapsed, or if the same
-/// worker asks again. Claims must be sorted and name distinct generations. Claims without an entry in the answer got nothing.
+/// Gives each claim its lease if the generation was dispatched at that attempt, if its lease has lapsed for at most the
+/// `takeovers`th time, or if the holder of a lease that stands asks again. A lease that lapsed is taken over under the next
+/// epoch, also by the worker that held it: it may have forgotten what it bought. Claims must be sorted and name distinct
+/// generations. Claims without an entry in the answer got nothing.
 pub(crate) async fn start(
     conn: &mut PgConnection,
     claims: &[Claim],
-    lease: Duration,
+    terms: Terms,
 ) -> Result<Vec<Started>, sqlx::Error> {
     let generations: Vec<_> = claims.iter().map(|claim| claim.generation.uuid()).collect();
     let attempts: Vec<_> = claims.iter().map(|claim| claim.attempt).collect();
@@ -55,15 +70,17 @@ pub(crate) async fn start(
                select * from unnest($1::uuid[], $2::int[], $3::text[], $5::uuid[]) as input (id, attempt, worker, event)
            ), known as materialized (
                -- By id alone: with its state named, the planner prefers the index of everything open, and reads it all.
-               select id, attempt, state, worker, lease_until, started_at is null as first from generation.generations
+               select id, attempt, state, worker, epoch, lease_until >= generation.clock_now() as stands,
+                      started_at is null as first
+               from generation.generations
                where id = any($1) order by id for update
            ), free as materialized (
                select known.id, input.worker, input.event, known.first,
-                      known.state = 'running' and known.worker = input.worker as same_holder
+                      known.state = 'running' and known.stands as same_holder
                from known join input on input.id = known.id and input.attempt = known.attempt
                where known.state = 'dispatched'
                   or (known.state = 'running'
-                      and (known.worker = input.worker or known.lease_until < generation.clock_now()))
+                      and case when known.stands then known.worker = input.worker else known.epoch <= $6 end)
            ), started as (
                update generation.generations g set
                    state = 'running',
@@ -79,7 +96,8 @@ pub(crate) async fn start(
                          g.route @> jsonb_build_array(
                              jsonb_build_object('deployment', g.deployment, 'own_key', true)
                          ) as own_key,
-                         free.first, free.event
+                         g.cancel_requested_at is not null as cancel_requested,
+                         free.same_holder, free.first, free.event
            ), hooked as (
                insert into generation.webhook_deliveries (endpoint, event, owner, type, generation)
                select wants.id, started.event, started.owner, 'generation.started', started.id
@@ -95,13 +113,15 @@ pub(crate) async fn start(
            )
            select id, owner, attempt, epoch, version, prompt, negative_prompt, screening, operation,
                   settings as "settings: Json<Settings>", count, inputs as "inputs: Json<Vec<Input>>", deployment,
-                  deadline, own_key as "own_key!", exists (select from hooked where hooked.generation = started.id) as "hooked!"
+                  deadline, own_key as "own_key!", cancel_requested as "cancel_requested!",
+                  same_holder as "same_holder!", exists (select from hooked where hooked.generation = started.id) as "hooked!"
            from started"#,
         &generations,
         &attempts,
         &workers,
-        lease.as_seconds_f64(),
+        terms.lease.as_seconds_f64(),
         &events,
+        terms.takeovers,
     )
     .fetch_all(conn)
     .await?;
@@ -123,6 +143,8 @@ pub(crate) async fn start(
                 deployment: row.deployment,
                 deadline: row.deadline,
                 own_key: row.own_key,
+                cancel_requested: row.cancel_requested,
+                again: row.same_holder,
                 hooked: row.hooked,
             })
         })

@@ -105,16 +105,23 @@ pub(crate) struct Overdue {
     pub(crate) trace: Option<String>,
 }
 
-/// Open generations that are past their deadline, or past their start deadline without having started.
-pub(crate) async fn overdue(conn: &mut PgConnection, limit: i64) -> Result<Vec<Overdue>, sqlx::Error> {
+/// Open generations that are past their deadline, or past their start deadline without having started. One that runs gets
+/// `last_word` more, for its worker to say what was delivered.
+pub(crate) async fn overdue(
+    conn: &mut PgConnection,
+    last_word: Duration,
+    limit: i64,
+) -> Result<Vec<Overdue>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select id, trace from generation.generations
            where state in ('queued', 'dispatched', 'running')
              and (case when started_at is null then least(start_deadline, deadline) else deadline end)
                  < generation.clock_now()
+             and (state <> 'running' or deadline < generation.clock_now() - make_interval(secs => $2))
            order by (case when started_at is null then least(start_deadline, deadline) else deadline end)
            limit $1"#,
         limit,
+        last_word.as_seconds_f64(),
     )
     .fetch_all(conn)
     .await?;

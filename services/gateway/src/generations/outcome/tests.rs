@@ -34,6 +34,7 @@ fn generation(count: i32) -> Generation {
         cancel_requested: false,
         deadline: created_at + Duration::hours(1),
         created_at,
+        dispatched_at: None,
         started_at: None,
         ended_at: None,
     }
@@ -125,7 +126,11 @@ fn a_retry_waits_as_long_as_the_provider_asks_and_never_past_the_deadline() {
     let asked = OffsetDateTime::UNIX_EPOCH + Duration::seconds(7);
     let report = Report::Retry { cause: Failure::new("X", "x"), not_before: Some(asked), charged: false };
     let outcome = decide(&one, Vec::new(), report, &at(UnknownOutcome::Fail));
-    assert!(matches!(outcome.ending, Ending::Requeue { not_before: Some(at), .. } if at >= asked));
+    let waits = asked + Duration::seconds(2);
+    assert!(
+        matches!(outcome.ending, Ending::Requeue { not_before: Some(at), .. } if at == waits),
+        "not all at once"
+    );
 
     let too_late = Some(one.deadline + Duration::seconds(1));
     let report = Report::Retry { cause: Failure::new("X", "x"), not_before: too_late, charged: false };

@@ -50,6 +50,7 @@ impl TryFrom<proto::Job> for Job {
             deadline: job.deadline.and_then(instant).ok_or(wrong("deadline"))?,
             recorded: job.recorded_calls.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
             own_key: job.own_key.map(|own| own.key.into()),
+            cancel_requested: job.cancel_requested,
         })
     }
 }
@@ -156,6 +157,7 @@ mod tests {
                 proto::RecordedCall { call: 1, task_id: String::new() },
             ],
             own_key: Some(proto::OwnKey { key: "sk-of-ada".to_owned() }),
+            cancel_requested: true,
         }
     }
 
@@ -175,6 +177,7 @@ mod tests {
         assert_eq!(tasks, [true, false]);
         assert_eq!(read.own_key.as_ref().map(ExposeSecret::expose_secret), Some("sk-of-ada"));
         assert!(!format!("{read:?}").contains("sk-of-ada"), "the key shows");
+        assert!(read.cancel_requested);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use imagioo_types::Credits;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Ending, Outcome};
+use super::{Ending, Outcome, Provided};
 use crate::db::broken;
 use crate::generation::State;
 
@@ -16,12 +16,13 @@ pub(super) struct Columns {
     pub(super) charges: Vec<i64>,
     pub(super) failures: Vec<Option<serde_json::Value>>,
     pub(super) not_before: Vec<Option<OffsetDateTime>>,
-    pub(super) unless_running: Vec<bool>,
+    pub(super) not_running: Vec<bool>,
     pub(super) message_ids: Vec<Uuid>,
     pub(super) message_names: Vec<String>,
     pub(super) message_bodies: Vec<Vec<u8>>,
     pub(super) message_traces: Vec<Option<String>>,
     pub(super) elsewhere: Vec<Option<String>>,
+    pub(super) lapsed: Vec<Option<i64>>,
 }
 
 impl Columns {
@@ -41,12 +42,16 @@ impl Columns {
             columns.charges.push(charge.get());
             columns.failures.push(failure);
             columns.not_before.push(not_before);
-            columns.unless_running.push(outcome.unless_running);
+            columns.not_running.push(outcome.provided == Provided::NotRunning);
             columns.message_ids.push(outcome.settled.message_id);
             columns.message_names.push(outcome.settled.name.clone());
             columns.message_bodies.push(outcome.settled.body.clone());
             columns.message_traces.push(outcome.settled.trace.clone());
             columns.elsewhere.push(elsewhere);
+            columns.lapsed.push(match outcome.provided {
+                Provided::Lapsed { epoch } => Some(epoch),
+                Provided::Open | Provided::NotRunning => None,
+            });
         }
         Ok(columns)
     }
