@@ -6,6 +6,7 @@ use imagioo_picture::{Background, Format, Operation, Size};
 use serde::Deserialize;
 use time::{Date, OffsetDateTime};
 
+mod able;
 mod current;
 mod custom_size;
 mod file;
@@ -16,6 +17,7 @@ mod request;
 mod route;
 mod rules;
 
+pub(crate) use able::MOST_NAMED;
 pub(crate) use current::{Current, configured, keep_current};
 pub(crate) use file::CatalogueError;
 pub(crate) use own_keys::{KeySource, OwnKeyRule, OwnKeys, Standing};

@@ -90,6 +90,17 @@ mod tests {
     }
 
     #[test]
+    fn what_references_add_is_checked() {
+        let flux = "credits_per_input_megapixel = 1.5";
+        assert!(SHIPPED.contains(flux));
+        let broken = SHIPPED.replacen(flux, "credits_per_input_megapixel = -1.5", 1);
+        let Err(CatalogueError::Mistakes(mistakes)) = parse(&broken, Files::BuiltIn) else {
+            panic!("a mistake")
+        };
+        assert!(mistakes[0].contains("adds for references"), "{mistakes:?}");
+    }
+
+    #[test]
     fn an_unknown_key_and_a_size_that_is_none_are_refused() {
         for broken in
             [SHIPPED.replace("seed = true", "seeds = true"), SHIPPED.replace("\"512x512\"", "\"512\"")]
