@@ -29,7 +29,7 @@ fn text(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod complete;
+pub(crate) mod complete;
 
 #[cfg(test)]
 mod tests {

@@ -49,7 +49,8 @@ fn descriptor<'a>(set: &'a FileDescriptorSet, name: &str) -> &'a DescriptorProto
     messages.find(|(found, _)| found == name).unwrap_or_else(|| panic!("no message {name}")).1
 }
 
-fn check<A: serde::Serialize>(message: &str, answer: A) {
+/// Fails when an answer lacks a field of its message.
+pub(crate) fn check<A: serde::Serialize>(message: &str, answer: A) {
     let answer = serde_json::to_value(answer).expect("JSON");
     assert!(lacking(message, &answer).is_empty(), "{:?}", lacking(message, &answer));
 }
