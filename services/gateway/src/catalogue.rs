@@ -6,6 +6,9 @@ use imagioo_picture::{Background, Format, Operation, Size};
 use serde::Deserialize;
 use time::{Date, OffsetDateTime};
 
+use crate::Offered;
+
+mod able;
 mod current;
 mod custom_size;
 mod file;
@@ -16,6 +19,7 @@ mod request;
 mod route;
 mod rules;
 
+pub(crate) use able::MOST_NAMED;
 pub(crate) use current::{Current, configured, keep_current};
 pub(crate) use file::CatalogueError;
 pub(crate) use own_keys::{KeySource, OwnKeyRule, OwnKeys, Standing};
@@ -74,6 +78,18 @@ pub(crate) struct Model {
 impl Model {
     pub(crate) fn name(&self) -> String {
         format!("models/{}", self.id)
+    }
+
+    /// Its deployments, as far as whoever hosts the workers needs to know.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Offered> {
+        self.deployments.iter().map(|deployment| Offered {
+            id: deployment.id.clone(),
+            provider: deployment.provider.clone(),
+            concurrency: deployment.concurrency.unsigned_abs(),
+            operations: self.operations.clone(),
+            endpoint: !deployment.endpoint.is_empty() || !deployment.endpoints.is_empty(),
+            options: deployment.options.keys().cloned().collect(),
+        })
     }
 
     /// Whether it is past its sunset.

@@ -24,7 +24,7 @@ mod timing;
 mod watches;
 
 pub use http::Http;
-pub use limits::{Limits, Uploads};
+pub use limits::{Limits, Results, Uploads};
 pub use retries::{Breaker, Retries};
 pub use share::ShareConfig;
 pub use timing::Timing;
@@ -58,6 +58,8 @@ pub struct Config {
     pub limits: Limits,
     /// What pictures may be that users send.
     pub uploads: Uploads,
+    /// What results may be.
+    pub results: Results,
     /// Calls in plain HTTP and from browsers.
     pub http: Http,
     /// Who decides about prompts.
@@ -96,6 +98,7 @@ impl Config {
         self.http.check()?;
         self.watches.check()?;
         self.uploads.check()?;
+        self.results.check()?;
         self.breaker.check()?;
         self.retries.check()?;
         self.screening.check()?;
@@ -136,6 +139,7 @@ mod tests {
             ("timing.lease_seconds = 0", "timing.lease_seconds"),
             ("timing.sweep_seconds = 0", "timing.sweep_seconds"),
             ("retries.attempts = 0", "retries.attempts"),
+            ("results.max_pixels = 0", "results.max_pixels"),
             ("breaker.failures = 0", "breaker.failures"),
             ("screening.screens = [\"http\", \"lists\", \"http\"]", "screening.screens"),
             ("screening.screens = [\"lists\"]", "screening.lists.files"),

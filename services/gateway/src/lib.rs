@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use imagioo_cache::Cache;
-use imagioo_picture::Verifier;
+use imagioo_picture::{Operation, Verifier};
 use imagioo_proto::generation::v1::generation_admin_service_server::GenerationAdminServiceServer;
 use imagioo_proto::generation::v1::generation_service_server::GenerationServiceServer;
 use imagioo_proto::generation::v1::hold_resolution_service_server::HoldResolutionServiceServer;
@@ -92,15 +92,30 @@ pub struct Parts {
     pub readiness: Readiness,
 }
 
-/// The deployments of a gateway's catalogue: id, provider, and how many generations run there at once.
+/// A deployment of a catalogue, as far as whoever hosts the workers needs to know.
+#[derive(Debug, Clone)]
+pub struct Offered {
+    /// Its id.
+    pub id: String,
+    /// Its provider.
+    pub provider: String,
+    /// How many generations run there at once.
+    pub concurrency: u32,
+    /// What its model can do.
+    pub operations: Vec<Operation>,
+    /// Whether it names an `endpoint`.
+    pub endpoint: bool,
+    /// The names of its `options`.
+    pub options: Vec<String>,
+}
+
+/// The deployments of a gateway's catalogue.
 ///
 /// # Errors
 /// The catalogue cannot be used.
-pub fn deployments(config: &Config) -> anyhow::Result<Vec<(String, String, u32)>> {
+pub fn deployments(config: &Config) -> anyhow::Result<Vec<Offered>> {
     let (catalogue, _) = catalogue::configured(config)?;
-    let concurrency = |deployment: &catalogue::Deployment| deployment.concurrency.unsigned_abs();
-    let all = catalogue.deployments();
-    Ok(all.map(|found| (found.id.clone(), found.provider.clone(), concurrency(found))).collect())
+    Ok(catalogue.models.iter().flat_map(catalogue::Model::places).collect())
 }
 
 /// Runs the service as a process of its own.

@@ -42,18 +42,22 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// The end of a call that failed with `code`.
+    /// The end of a call that failed with `code`: one row for each code, so that a new one does not compile without.
     pub(crate) fn of(code: Code) -> Self {
         match code {
             Code::InvalidArgument
             | Code::ModelUnknown
+            | Code::ModelSunset
             | Code::SettingUnsupported
+            | Code::ImageUnusable
+            | Code::TooLarge
             | Code::PriceAboveLimit
             | Code::RequestIdReused
             | Code::NameTaken
             | Code::EtagMismatch
             | Code::QuotaExceeded
             | Code::TooManyWebhooks
+            | Code::WebhookDisabled
             | Code::EmailTaken
             | Code::PasswordTooWeak => Self::Usage,
             Code::WrongCredentials
@@ -65,10 +69,14 @@ impl Exit {
             Code::NotFound => Self::NotFound,
             Code::InsufficientCredits | Code::InDebt | Code::WalletFrozen => Self::Credits,
             Code::ContentPolicy => Self::Refused,
-            Code::Unavailable | Code::DeadlineExceeded | Code::RateLimited | Code::QueueFull => {
-                Self::Unavailable
-            }
-            _ => Self::Failed,
+            Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::RateLimited
+            | Code::QueueFull
+            | Code::TooManyWatches
+            | Code::WatchTooSlow
+            | Code::RequestGivenUp => Self::Unavailable,
+            Code::LeaseLost | Code::Unimplemented | Code::Internal => Self::Failed,
         }
     }
 
@@ -93,6 +101,10 @@ mod tests {
         let expected = [
             (Code::InvalidArgument, 2),
             (Code::PriceAboveLimit, 2),
+            (Code::ModelSunset, 2),
+            (Code::ImageUnusable, 2),
+            (Code::TooLarge, 2),
+            (Code::WebhookDisabled, 2),
             (Code::WrongCredentials, 3),
             (Code::TokenRevoked, 3),
             (Code::NotFound, 4),
@@ -100,6 +112,7 @@ mod tests {
             (Code::ContentPolicy, 6),
             (Code::Unavailable, 7),
             (Code::RateLimited, 7),
+            (Code::RequestGivenUp, 7),
             (Code::Internal, 1),
         ];
         for (code, number) in expected {

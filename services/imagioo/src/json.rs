@@ -9,6 +9,7 @@ pub(crate) mod generation;
 pub(crate) mod model;
 pub(crate) mod preset;
 pub(crate) mod provider_key;
+pub(crate) mod settings;
 pub(crate) mod webhook;
 
 pub(crate) use account::{ApiKeyAnswer, UserAnswer};
@@ -26,6 +27,9 @@ pub(crate) fn word(name: &str, prefix: &str) -> String {
 fn text(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
 }
+
+#[cfg(test)]
+pub(crate) mod complete;
 
 #[cfg(test)]
 mod tests {

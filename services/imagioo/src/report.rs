@@ -86,7 +86,7 @@ mod tests {
         let expected = [
             "error: the model cannot do this",
             "  settings.size: one of 512x512",
-            "hint: `imagioo models` shows what each model accepts",
+            "hint: `imagioo models NAME` shows what a model accepts",
         ];
         assert_eq!(lines(&refusal()), expected);
     }

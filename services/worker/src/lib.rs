@@ -20,6 +20,7 @@ pub mod job;
 pub mod leases;
 mod manifest;
 pub mod progress;
+mod promise;
 pub mod provider;
 pub mod reason;
 mod registry;
@@ -41,6 +42,7 @@ use imagioo_types::{Clock, ServiceName, SystemClock};
 use uuid::Uuid;
 
 pub use config::{Config, DeploymentConfig, Misconfigured, Mistake, PeersConfig, ProviderConfig};
+pub use promise::Promise;
 pub use registry::Registry;
 pub use results::ResultsConfig;
 pub use screening::ScreeningConfig;

@@ -47,6 +47,17 @@ pub struct Capabilities {
     pub look_up: bool,
 }
 
+/// What an adapter heeds of what a deployment is told besides its model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heeds {
+    /// Whether `endpoint` changes where calls go.
+    pub endpoint: bool,
+    /// The options that it knows; nothing when it passes on whatever there is.
+    pub options: Option<&'static [&'static str]>,
+    /// The options without which it can do nothing.
+    pub needs: &'static [&'static str],
+}
+
 /// What became of a call that the provider took.
 pub enum Submission {
     /// Its results, at once.
@@ -79,6 +90,11 @@ impl ProviderImage {
 pub trait Provider: Send + Sync + 'static {
     /// What it can do; constant.
     fn capabilities(&self) -> Capabilities;
+
+    /// What it heeds of what a deployment is told besides; constant.
+    fn heeds(&self) -> Heeds {
+        Heeds { endpoint: true, options: None, needs: &[] }
+    }
 
     /// Makes a call.
     ///

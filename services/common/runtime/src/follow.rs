@@ -1,5 +1,7 @@
-//! Following a file that an operator may change while the process runs.
+//! Following files that an operator may change while the process runs.
 
+use std::collections::BTreeMap;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -9,11 +11,12 @@ use crate::Shutdown;
 /// moved.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The changes of one file.
+/// The changes of a file, and of those that it names.
 #[derive(Debug)]
 pub struct Changes {
     path: PathBuf,
     known: Option<Stamp>,
+    named: BTreeMap<PathBuf, Option<Stamp>>,
 }
 
 /// What tells that a file changed.
@@ -27,7 +30,15 @@ impl Changes {
     /// Every change of the file from now on.
     #[must_use]
     pub fn of(path: &Path) -> Self {
-        Self { path: path.to_owned(), known: stamp(path) }
+        Self { path: path.to_owned(), known: stamp(path), named: BTreeMap::new() }
+    }
+
+    /// Follows these files, too, which the first one names now, and no longer others that it named. One that is new counts
+    /// as changed: nobody knows whether it was read before or after its last change.
+    pub fn also(&mut self, named: impl IntoIterator<Item = PathBuf>) {
+        let mut before = mem::take(&mut self.named);
+        let known = |path: PathBuf| (path.clone(), before.remove(&path).flatten());
+        self.named = named.into_iter().map(known).collect();
     }
 
     /// Waits for the next change; false on shutdown.
@@ -37,9 +48,14 @@ impl Changes {
                 () = shutdown.requested() => return false,
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let found = stamp(&self.path);
-            if found != self.known {
-                self.known = found;
+            let mut changed = false;
+            let first = (&self.path, &mut self.known);
+            for (path, known) in std::iter::once(first).chain(&mut self.named) {
+                let found = stamp(path);
+                changed |= found != *known;
+                *known = found;
+            }
+            if changed {
                 return true;
             }
         }
@@ -72,6 +88,25 @@ mod tests {
         assert!(changes.next(&shutdown).await);
         std::fs::remove_file(&path).expect("removed");
         assert!(changes.next(&shutdown).await);
+        shutdown.request();
+        assert!(!changes.next(&shutdown).await);
+    }
+
+    #[tokio::test]
+    async fn a_change_of_a_named_file_is_one_until_it_is_no_longer_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, named) = (folder.path().join("file"), folder.path().join("named"));
+        let shutdown = Shutdown::new(Duration::from_secs(1));
+        std::fs::write(&path, "names it").expect("written");
+        std::fs::write(&named, "one").expect("written");
+        let mut changes = Changes::of(&path);
+        changes.also([named.clone()]);
+        assert!(changes.next(&shutdown).await, "a new name is a change");
+        changes.also([named.clone()]);
+        std::fs::write(&named, "three").expect("written");
+        assert!(changes.next(&shutdown).await);
+        changes.also([]);
+        std::fs::write(&named, "fourteen").expect("written");
         shutdown.request();
         assert!(!changes.next(&shutdown).await);
     }

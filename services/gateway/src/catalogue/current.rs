@@ -1,4 +1,5 @@
-//! The catalogue in force: read at start, and again whenever its file changes. A bad file leaves the last good one.
+//! The catalogue in force: read at start, and again whenever its file or one that it names changes. A bad file leaves the
+//! last good one.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -60,7 +61,7 @@ impl Current {
     }
 }
 
-/// Reads the catalogue again whenever its file changes, until shutdown.
+/// Reads the catalogue again whenever its file changes, or one that it names, until shutdown.
 pub(crate) async fn keep_current(
     current: Current,
     (path, mut changes): (PathBuf, Changes),
@@ -70,7 +71,10 @@ pub(crate) async fn keep_current(
     if path.as_os_str().is_empty() {
         return;
     }
+    changes.also(named_by(&path));
     while changes.next(&shutdown).await {
+        // Also where the last good one stays: what it lacks may be in a file that it names.
+        changes.also(named_by(&path));
         let reloaded = current.reload(&path, &pool).await;
         instruments::catalogue_is_current(reloaded.is_ok());
         if let Err(error) = reloaded {
@@ -95,11 +99,20 @@ pub(crate) fn configured(config: &Config) -> Result<(Catalogue, String), Catalog
     read(&config.catalogue_file)
 }
 
+/// The files that a catalogue names; none of one that cannot be read.
+fn named_by(path: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    file::named(&text).into_iter().map(|named| folder(path).join(named)).collect()
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
 fn read(path: &Path) -> Result<(Catalogue, String), CatalogueError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| CatalogueError::File { path: path.to_owned(), source })?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    Ok((file::parse(&text, Files::In(folder))?, text))
+    Ok((file::parse(&text, Files::In(folder(path)))?, text))
 }
 
 async fn record(pool: &PgPool, catalogue: &Catalogue, text: &str) -> Result<(), sqlx::Error> {

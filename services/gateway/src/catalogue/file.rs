@@ -52,6 +52,28 @@ pub(super) fn parse(text: &str, files: Files<'_>) -> Result<Catalogue, Catalogue
     Ok(Catalogue { version: format!("{version}+{hash}"), own_keys, models })
 }
 
+/// The paths in the options of a catalogue, whatever else is wrong with it.
+pub(super) fn named(text: &str) -> Vec<String> {
+    #[derive(Default, Deserialize)]
+    struct Loose {
+        #[serde(default)]
+        models: Vec<LooseModel>,
+    }
+    #[derive(Deserialize)]
+    struct LooseModel {
+        #[serde(default)]
+        deployments: Vec<LooseDeployment>,
+    }
+    #[derive(Deserialize)]
+    struct LooseDeployment {
+        #[serde(default)]
+        options: toml::Table,
+    }
+    let models = toml::from_str::<Loose>(text).unwrap_or_default().models;
+    let deployments = models.into_iter().flat_map(|model| model.deployments);
+    deployments.flat_map(|deployment| options::named(&deployment.options)).collect()
+}
+
 /// Sizes as they are written, such as `1024x1024`.
 pub(super) fn sizes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Size>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
@@ -87,6 +109,19 @@ mod tests {
             panic!("five mistakes")
         };
         assert_eq!(mistakes.len(), 5, "{mistakes:?}");
+    }
+
+    #[test]
+    fn what_references_add_is_checked_and_the_files_that_options_name_are_found_despite_mistakes() {
+        let flux = "credits_per_input_megapixel = 1.5";
+        assert!(SHIPPED.contains(flux));
+        let broken = SHIPPED.replacen(flux, "credits_per_input_megapixel = -1.5", 1);
+        let Err(CatalogueError::Mistakes(mistakes)) = parse(&broken, Files::BuiltIn) else {
+            panic!("a mistake")
+        };
+        assert!(mistakes[0].contains("adds for references"), "{mistakes:?}");
+        assert_eq!(named(&broken), ["comfyui/text-to-image.json"]);
+        assert!(named("models = 3").is_empty() && named("[").is_empty());
     }
 
     #[test]

@@ -51,6 +51,12 @@ pub(super) fn take_in(
     mistakes
 }
 
+/// The paths of the files that options name.
+pub(super) fn named(options: &toml::Table) -> Vec<String> {
+    let files = options.iter().filter(|(name, _)| name.ends_with(FILE));
+    files.filter_map(|(_, path)| path.as_str().map(str::to_owned)).collect()
+}
+
 fn read(files: Files<'_>, path: &str) -> Result<(Vec<u8>, toml::Value), Box<dyn std::error::Error>> {
     let content = files.read(path)?;
     let value = serde_json::from_slice(&content)?;

@@ -3,6 +3,7 @@
 use imagioo_picture::{Operation, Settings, Size};
 use imagioo_types::{Credits, CreditsOverflow};
 
+use super::price::{Material, Subject};
 use super::{Consent, Deployment, Model, OwnKeys, Stop};
 
 mod check;
@@ -17,6 +18,8 @@ pub(crate) struct Asked {
     pub(crate) negative_prompt: bool,
     pub(crate) count: i32,
     pub(crate) references: usize,
+    /// The pixels of the first ones, as far as they are known.
+    pub(crate) sizes: Vec<Size>,
     pub(crate) mask: bool,
     /// Where it may run.
     pub(crate) consent: Consent,
@@ -63,8 +66,9 @@ impl Model {
         check.unless((1..=self.max_count).contains(&count), "count", || {
             format!("must be 1 to {}", self.max_count)
         });
-        let pixels = settings.size.map(Size::pixels);
-        let price = |deployment: &Deployment| self.unit_price(Some(deployment), operation, &settings, pixels);
+        let material = Material::of(asked.references, &asked.sizes);
+        let subject = Subject { operation, settings: &settings, material };
+        let price = |deployment: &Deployment| self.unit_price(Some(deployment), subject);
         let route = self.route((&asked.consent, &asked.own_keys), price);
         let is_somewhere = self.wished(&asked.consent).next().is_some();
         check.unless(is_somewhere, "routing.regions", || {
@@ -92,22 +96,16 @@ impl Model {
             resolution: self.resolutions.first().cloned(),
             ..Settings::default()
         };
-        let pixels = settings.size.map(Size::pixels);
-        self.unit_price(self.deployments.first(), operation, &settings, pixels)
+        let material = Material::of(operation.needs_reference().into(), &[]);
+        self.unit_price(self.deployments.first(), Subject { operation, settings: &settings, material })
     }
 
     /// What one image costs at a deployment, whose own prices come first.
-    fn unit_price(
-        &self,
-        deployment: Option<&Deployment>,
-        operation: Operation,
-        settings: &Settings,
-        pixels: Option<u64>,
-    ) -> Credits {
+    fn unit_price(&self, deployment: Option<&Deployment>, subject: Subject<'_>) -> Credits {
         let own = deployment.map(|deployment| &deployment.prices).filter(|prices| !prices.is_empty());
         let prices = own.unwrap_or(&self.prices);
-        let rule = prices.iter().find(|rule| rule.fits(operation, settings, pixels));
-        rule.or(prices.last()).map_or(Credits::ZERO, |rule| rule.credits)
+        let rule = prices.iter().find(|rule| rule.fits(subject));
+        rule.or(prices.last()).map_or(Credits::ZERO, |rule| rule.unit_price(subject.material))
     }
 }
 

@@ -73,6 +73,10 @@ fn wrong_with_prices(model: &Model, prices: &[PriceRule]) -> impl Iterator<Item 
     };
     let checks = [
         (prices.iter().any(|rule| rule.credits.get() < 0), "a price is negative"),
+        (
+            !prices.iter().all(PriceRule::adds_exactly),
+            "what a price adds for references must be 0 to 1000000, with up to three decimals",
+        ),
         (!prices.last().is_some_and(PriceRule::is_last), "its last price must be one for everything"),
         (prices.iter().rev().skip(1).any(PriceRule::is_last), "a price for everything hides those after it"),
         (

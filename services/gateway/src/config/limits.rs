@@ -1,4 +1,4 @@
-//! Limits of one caller: calls at the edge, and what pictures may be.
+//! Limits of one caller: calls at the edge, and what pictures may be, their own and those that are made for them.
 
 use imagioo_runtime::ConfigError;
 use imagioo_runtime::settings::bounded;
@@ -49,5 +49,19 @@ impl Uploads {
         bounded("uploads.max_bytes", self.max_bytes, 1, 1 << 30)?;
         bounded("uploads.max_pixels", self.max_pixels, 1, 1 << 30)?;
         bounded("uploads.decoders", self.decoders as u64, 1, 1_000)
+    }
+}
+
+/// What results may be.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Results {
+    /// Most pixels of one image; the workers keep no larger one.
+    pub max_pixels: u64,
+}
+
+impl Results {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        bounded("results.max_pixels", self.max_pixels, 1, 1 << 30)
     }
 }

@@ -45,6 +45,7 @@ pub(crate) async fn call(app: &App, caller: &Caller, again: Again) -> Result<Cre
             negative_prompt: earlier.wording.negative.is_some(),
             count: earlier.count,
             references: references.len(),
+            sizes: Vec::new(),
             mask: mask.is_some(),
             consent: again.consent,
             own_keys: OwnKeys::default(),

@@ -84,10 +84,17 @@ async fn accept(
     let model = preset.model(&catalogue, &call.model, app.clock.now())?;
     let source = call.asked.consent.key;
     let own_keys = provider_keys::using::usable(app, caller, (&catalogue, model), source).await?;
-    let priced = preset.price(model, &Asked { own_keys, ..call.asked.clone() })?;
+    let asked = Asked { own_keys, ..call.asked.clone() };
+    let priced = preset.price(app, (&catalogue, model), &asked)?;
     let wording = wording(&call, priced.operation)?;
-    within_limit(priced.price, call.max_credits)?;
     let pictures = Pictures::find(app, caller, &call.references, call.mask.as_ref()).await?;
+    // Nothing is read for what is refused anyway; larger pictures may cost more.
+    let priced = match pictures.sizes() {
+        none if none.is_empty() => priced,
+        sizes => preset.price(app, (&catalogue, model), &Asked { sizes, ..asked })?,
+    };
+    pictures.leave_room(&priced, app.config.results.max_pixels)?;
+    within_limit(priced.price, call.max_credits)?;
     let parent = match call.parent.or(pictures.origin()) {
         Some(parent) => Some(inputs::lineage(app, caller, parent).await?),
         None => None,

@@ -1,11 +1,12 @@
 //! The pictures of a request: found or verified before anything is held, kept once it is.
 
 use bytes::Bytes;
-use imagioo_picture::Size;
+use imagioo_picture::{Operation, Size};
 use imagioo_rpc::{Caller, Code, RpcError};
 use imagioo_types::{GenerationId, ImageId};
 
 use crate::app::App;
+use crate::catalogue::Priced;
 use crate::db;
 use crate::db::generations::insert::Lineage;
 use crate::error::Error;
@@ -67,6 +68,21 @@ impl Pictures {
         Ok(Self(found))
     }
 
+    /// The pixels of the references.
+    pub(crate) fn sizes(&self) -> Vec<Size> {
+        self.0.iter().filter(|(role, _)| *role == Role::Reference).map(|(_, known)| known.size()).collect()
+    }
+
+    /// Refuses what would become larger than any worker keeps: somebody would pay for an image that nobody gets.
+    pub(crate) fn leave_room(&self, priced: &Priced, most: u64) -> Result<(), RpcError> {
+        let first = self.0.first().map(|(_, known)| known.size());
+        let Some((field, size)) = outgrown(priced, first).filter(|(_, size)| size.pixels() > most) else {
+            return Ok(());
+        };
+        Err(RpcError::new(Code::SettingUnsupported, "the image would be too large")
+            .field(field, format!("would make {size}: an image has at most {most} pixels")))
+    }
+
     /// The generation that made the first reference, if one did.
     pub(crate) fn origin(&self) -> Option<GenerationId> {
         match self.0.first() {
@@ -86,6 +102,20 @@ impl Pictures {
             inputs.push(Input::of(role, &image));
         }
         Ok(inputs)
+    }
+}
+
+/// The size of the results where it is known before, and the setting that makes it.
+fn outgrown(priced: &Priced, first: Option<Size>) -> Option<(&'static str, Size)> {
+    let settings = &priced.settings;
+    match (priced.operation, first) {
+        (Operation::Upscale, Some(Size { width, height })) => {
+            let factor = settings.upscale_factor?;
+            let size = Size { width: width.saturating_mul(factor), height: height.saturating_mul(factor) };
+            Some(("settings.upscale_factor", size))
+        }
+        (Operation::Outpaint, Some(first)) => Some(("settings.margins", settings.margins?.around(first))),
+        _ => Some(("settings.size", settings.size?)),
     }
 }
 

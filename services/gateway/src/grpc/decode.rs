@@ -66,6 +66,12 @@ pub(crate) fn create(message: wire::CreateGenerationRequest) -> Result<Create, R
     })
 }
 
+/// Images of the caller by their names.
+pub(super) fn images(names: &[String], field: &'static str) -> Result<Vec<Named>, RpcError> {
+    let named = |name: &String| ImageId::from_name(name).map(Named::Image).map_err(bad_name(field));
+    names.iter().map(named).collect()
+}
+
 /// The preset that a request names, if it does.
 pub(super) fn preset_name(text: &str) -> Result<Option<PresetName>, RpcError> {
     if text.is_empty() {

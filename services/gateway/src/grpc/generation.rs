@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::generations::again;
 use crate::generations::cancel;
 use crate::generations::create::{self, Accepted, Create};
+use crate::generations::inputs::Pictures;
 use crate::generations::outlook;
 use crate::generations::read::{self, Whole};
 use crate::generations::route;
@@ -116,6 +117,12 @@ impl GenerationService for Generations {
         let operation = message.operation();
         let mut asked = convert::asked(operation, message.settings.as_ref(), message.count)?;
         asked.references = usize::try_from(message.references).unwrap_or_default();
+        let named = decode::images(&message.reference_images, "reference_images")?;
+        let pictures = Pictures::find(&self.app, &caller, &named, None).await?;
+        if !named.is_empty() {
+            asked.sizes = pictures.sizes();
+            asked.references = named.len();
+        }
         let (name, mut model) = (decode::preset_name(&message.preset)?, message.model);
         let preset = using::estimate(&self.app, &caller, name, (&mut model, &mut asked)).await?;
         // Whoever estimates an inpaint has its mask later.
@@ -125,7 +132,8 @@ impl GenerationService for Generations {
         let source = asked.consent.key;
         asked.own_keys =
             provider_keys::using::usable(&self.app, &caller, (&catalogue, model), source).await?;
-        let priced = preset.price(model, &asked)?;
+        let priced = preset.price(&self.app, (&catalogue, model), &asked)?;
+        pictures.leave_room(&priced, self.app.config.results.max_pixels)?;
         let first = route::begin(&priced.route, &self.app.health);
         let outlook = first
             .map(|stop| outlook::of_next(&self.app, &stop.deployment, caller.identity.user))

@@ -130,5 +130,7 @@ fn price(rule: &PriceRule) -> wire::Price {
         quality: rule.quality.clone().unwrap_or_default(),
         resolution: rule.resolution.clone().unwrap_or_default(),
         max_pixels: pixels(rule.max_pixels.unwrap_or_default()),
+        credits_per_reference: rule.credits_per_reference,
+        credits_per_input_megapixel: rule.credits_per_input_megapixel,
     }
 }

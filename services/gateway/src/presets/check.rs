@@ -5,7 +5,7 @@ use imagioo_rpc::{Code, RpcError};
 use imagioo_types::Credits;
 
 use crate::app::App;
-use crate::catalogue::{Asked, Model, Unsupported};
+use crate::catalogue::{Asked, MOST_NAMED, Model, Unsupported};
 use crate::generations::create;
 use crate::preset::{Content, PLACE};
 
@@ -21,13 +21,21 @@ pub(crate) fn check(app: &App, content: &Content) -> Result<(), RpcError> {
             format!("must have {PLACE} once, where the prompt of the request goes; it has it {places} times");
         wrong.push(("preset.template".to_owned(), what));
     }
-    let catalogue = app.catalogue();
+    let (catalogue, now) = (app.catalogue(), app.clock.now());
+    let mut others = Vec::new();
     match &content.model {
-        Some(name) => match create::find_model(&catalogue, name, app.clock.now()) {
-            Ok(model) => wrong.extend(unable(model, content)),
+        Some(name) => match create::find_model(&catalogue, name, now) {
+            Ok(model) => {
+                let problems = unable(model, content);
+                if !problems.is_empty() {
+                    let able = catalogue.offered(now).filter(|other| unable(other, content).is_empty());
+                    others = able.map(Model::name).take(MOST_NAMED).collect();
+                }
+                wrong.extend(problems);
+            }
             Err(refusal) => wrong.extend(prefixed(refusal.violations().to_vec())),
         },
-        None if catalogue.offered(app.clock.now()).all(|model| !unable(model, content).is_empty()) => {
+        None if catalogue.offered(now).all(|model| !unable(model, content).is_empty()) => {
             wrong.push((
                 "preset.settings".to_owned(),
                 "no model can do all of this: leave something out".to_owned(),
@@ -38,7 +46,13 @@ pub(crate) fn check(app: &App, content: &Content) -> Result<(), RpcError> {
     if wrong.is_empty() {
         return Ok(());
     }
-    let error = RpcError::new(Code::InvalidArgument, "the preset has invalid fields");
+    let error = match others.as_slice() {
+        [] => RpcError::new(Code::InvalidArgument, "the preset has invalid fields"),
+        able => {
+            let message = format!("the preset has invalid fields; these models can: {}", able.join(", "));
+            RpcError::new(Code::InvalidArgument, message).detail("models", able.join(","))
+        }
+    };
     Err(wrong.into_iter().fold(error, |error, (field, description)| error.field(field, description)))
 }
 

@@ -59,10 +59,15 @@ impl Used {
         })
     }
 
-    /// What the request costs, surcharge included, if the model can serve it.
-    pub(crate) fn price(&self, model: &Model, asked: &Asked) -> Result<Priced, RpcError> {
+    /// What the request costs, surcharge included, if the model can serve it; otherwise which models would.
+    pub(crate) fn price(
+        &self,
+        app: &App,
+        (catalogue, model): (&Catalogue, &Model),
+        asked: &Asked,
+    ) -> Result<Priced, RpcError> {
         let priced = model.price(asked).map_err(|Unsupported(problems)| {
-            let error = RpcError::new(Code::SettingUnsupported, format!("{} cannot do this", model.name()));
+            let error = unable(model, &able(app, catalogue, asked));
             problems
                 .into_iter()
                 .fold(error, |error, (field, what)| error.field(field, self.explain(field, what)))
@@ -82,6 +87,24 @@ impl Used {
                 format!("{what}; it comes from {preset}: set it yourself, or choose another model or preset")
             }
             _ => what,
+        }
+    }
+}
+
+/// The models that would take this now.
+fn able(app: &App, catalogue: &Catalogue, asked: &Asked) -> Vec<String> {
+    catalogue.able(asked, app.clock.now(), |deployment| app.health.standing(deployment).is_available())
+}
+
+fn unable(model: &Model, others: &[String]) -> RpcError {
+    let name = model.name();
+    match others {
+        [] => {
+            RpcError::new(Code::SettingUnsupported, format!("{name} cannot do this, nor can another model"))
+        }
+        others => {
+            let message = format!("{name} cannot do this; these can: {}", others.join(", "));
+            RpcError::new(Code::SettingUnsupported, message).detail("models", others.join(","))
         }
     }
 }

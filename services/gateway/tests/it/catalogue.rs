@@ -38,6 +38,33 @@ async fn a_file_with_mistakes_leaves_the_last_good_one_in_force() {
     app.ends_clean().await;
 }
 
+/// What a deployment is told besides may be in a file of its own, which changes by itself.
+#[tokio::test]
+async fn a_changed_file_that_the_catalogue_names_is_in_force_and_a_bad_one_leaves_the_last_good_one() {
+    let app = App::start().await;
+    let (ada, mut worker) = (app.user(), app.worker("w1").await);
+    let version = async || ada.list_models().await.catalogue_version;
+    let mut before = version().await;
+    let names = "provider_model = \"sketch\"\noptions = { graph_file = \"graph.json\" }";
+    app.edit_catalogue(|text| text.replacen("provider_model = \"sketch\"", names, 1));
+    // Nothing was there; then it is.
+    for steps in [1.0, 20.0] {
+        app.write_beside_catalogue("graph.json", &format!("{{\"steps\": {steps}}}"));
+        eventually("the new graph", async || version().await != before).await;
+        before = version().await;
+        ada.create("a fox").await;
+        let job = worker.job().await;
+        let told = format!("{:?}", job.job.deployment.as_ref().map(|place| &place.options));
+        assert!(told.contains("graph") && told.contains(&format!("NumberValue({steps:?})")), "{told}");
+        job.deliver_all().await;
+    }
+    app.write_beside_catalogue("graph.json", "{");
+    ada.create("another fox").await;
+    worker.work_off(1).await;
+    assert_eq!(version().await, before, "the last good one stays");
+    app.ends_clean().await;
+}
+
 #[tokio::test]
 async fn a_model_past_its_sunset_is_refused_with_its_successor_and_its_history_opens() {
     let app = App::start().await;

@@ -160,6 +160,13 @@ impl App {
         catalogue(&self.folder, &change(CATALOGUE));
     }
 
+    /// Writes a file that the catalogue may name.
+    pub fn write_beside_catalogue(&self, name: &str, content: &str) {
+        let whole = self.folder.path().join(format!("{name}.new"));
+        std::fs::write(&whole, content).expect("written");
+        std::fs::rename(&whole, self.folder.path().join(name)).expect("in place");
+    }
+
     /// Somebody who has just signed in.
     pub fn user(&self) -> User {
         User::sign_in(&self.account, &self.gateway, UserId::generate())

@@ -5,12 +5,12 @@ use std::io::Cursor;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use imagioo_proto::generation::v1::image_input::Source;
 use imagioo_proto::generation::v1::{
-    CreateGenerationRequest, GenerationSettings, ImageInput, ImageOrigin, InputRole, Operation,
-    RunGenerationAgainRequest,
+    CreateGenerationRequest, EstimateGenerationRequest, GenerationSettings, ImageInput, ImageOrigin,
+    InputRole, Margins, Operation, RunGenerationAgainRequest,
 };
 use imagioo_rpc::Code;
 
-use crate::harness::{App, wanted};
+use crate::harness::{App, eventually, wanted};
 
 /// A picture of so many pixels whose bytes depend on `shade`.
 fn picture(width: u32, height: u32, shade: u8) -> Vec<u8> {
@@ -126,6 +126,93 @@ async fn pictures_that_do_not_suit_are_refused_before_anything_is_held() {
     let accepted = CreateGenerationRequest { prompt: String::new(), ..upscale(factor(2)) };
     assert!(ada.ask(accepted).await.is_ok(), "an upscale needs no words");
     app.worker("w1").await.work_off(1).await;
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn what_would_become_larger_than_a_worker_keeps_is_refused_before_anything_is_held() {
+    let app = App::with("results.max_pixels = 12288").await;
+    let ada = app.user();
+    let (fits, larger) = (picture(64, 48, 1), picture(65, 48, 1));
+    let upscale = |file: &[u8]| CreateGenerationRequest {
+        operation: Operation::Upscale.into(),
+        references: vec![data(file.to_vec())],
+        ..wanted("")
+    };
+    let refused = ada.ask(upscale(&larger)).await.expect_err("130x96 pixels");
+    assert_eq!(refused.code(), Code::SettingUnsupported);
+    assert_eq!(refused.violations()[0].0, "settings.upscale_factor");
+    assert!(refused.violations()[0].1.contains("130x96"), "{refused}");
+    let sized = ada.ask(wanted("a fox")).await.expect_err("1024x1024 pixels");
+    assert_eq!(sized.violations()[0].0, "settings.size");
+
+    app.edit_catalogue(|text| text.replacen("\"upscale\"]", "\"upscale\", \"outpaint\"]", 1));
+    let before = ada.list_models().await;
+    eventually("the new catalogue", async || ada.list_models().await != before).await;
+    let outpaint = |right| CreateGenerationRequest {
+        operation: Operation::Outpaint.into(),
+        references: vec![data(fits.clone())],
+        settings: Some(GenerationSettings {
+            margins: Some(Margins { right, ..Margins::default() }),
+            ..GenerationSettings::default()
+        }),
+        ..wanted("")
+    };
+    let refused = ada.ask(outpaint(193)).await.expect_err("257x48 pixels");
+    assert_eq!(refused.violations()[0].0, "settings.margins");
+    assert_eq!((app.billing.calls(), app.count().await), (0, 0), "nothing is held");
+    assert!(ada.ask(upscale(&fits)).await.is_ok() && ada.ask(outpaint(192)).await.is_ok());
+    app.worker("w1").await.work_off(2).await;
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn what_larger_references_cost_is_estimated_held_and_charged_alike() {
+    let app = App::start().await;
+    let (ada, mut worker) = (app.user(), app.worker("w1").await);
+    let before = ada.list_models().await;
+    app.edit_catalogue(|text| {
+        let price =
+            "prices = [{ credits = 5, credits_per_reference = 1, credits_per_input_megapixel = 1.5 }]";
+        text.replacen("prices = [{ credits = 5 }]", price, 1)
+    });
+    eventually("the new catalogue", async || ada.list_models().await != before).await;
+    let shown = ada.list_models().await.models.remove(0);
+    assert_eq!((shown.price, shown.prices[0].credits_per_input_megapixel), (5, 1.5));
+    assert_eq!(ada.create("a fox").await.price, 5, "without references nothing is added");
+    worker.work_off(1).await;
+
+    let (large, small) = (picture(1100, 1000, 1), picture(64, 48, 2));
+    let kept = ada.upload(&large).await.expect("kept").name;
+    let estimate = |references: i32, reference_images: Vec<String>| {
+        ada.says(EstimateGenerationRequest {
+            model: "models/sketch".to_owned(),
+            count: 2,
+            references,
+            reference_images,
+            ..EstimateGenerationRequest::default()
+        })
+    };
+    let unknown = ada.generations().estimate_generation(estimate(1, Vec::new())).await.expect("a price");
+    assert_eq!(unknown.into_inner().price, 2 * (5 + 3), "a reference and one megapixel, rounded up");
+    let known =
+        ada.generations().estimate_generation(estimate(0, vec![kept.clone()])).await.expect("a price");
+    assert_eq!(known.into_inner().price, 2 * (5 + 1 + 3), "two begun megapixels");
+
+    let call = |most| CreateGenerationRequest {
+        count: 2,
+        references: vec![image(&kept), data(small.clone())],
+        max_credits: Some(most),
+        ..wanted("a hat")
+    };
+    // Two references, three begun megapixels.
+    let each = 5 + 7;
+    let dear = ada.ask(call(2 * each - 1)).await.expect_err("too dear");
+    assert_eq!((dear.code(), dear.details()["price"].as_str()), (Code::PriceAboveLimit, "24"));
+    let made = ada.ask(call(2 * each)).await.expect("accepted");
+    assert_eq!(made.price, 2 * each);
+    worker.job().await.deliver(1).await;
+    assert_eq!(ada.sees_the_end(&made.name).await.charge, each, "one of two was delivered");
     app.ends_clean().await;
 }
 

@@ -1,6 +1,9 @@
 //! What is refused is refused with a reason and a field, before anything is held or stored.
 
-use imagioo_proto::generation::v1::{CreateGenerationRequest, EstimateGenerationRequest, GenerationSettings};
+use imagioo_proto::generation::v1::image_input::Source;
+use imagioo_proto::generation::v1::{
+    CreateGenerationRequest, EstimateGenerationRequest, GenerationSettings, ImageInput, Operation,
+};
 use imagioo_rpc::{Code, RpcError, page};
 use imagioo_types::{ApiKeyId, Credential, GenerationId, ImageId, SessionId};
 use time::Duration;
@@ -103,6 +106,70 @@ async fn every_unsupported_setting_is_named_in_one_answer_and_estimates_say_the_
     };
     let estimated = ada.generations().estimate_generation(ada.says(request)).await.expect_err("the same");
     assert_eq!(RpcError::from(estimated).violations(), created.violations());
+    app.ends_clean().await;
+}
+
+/// What is asked for, and the models that would take it.
+fn unsupported() -> Vec<(&'static str, CreateGenerationRequest, &'static str)> {
+    let narrow = || CreateGenerationRequest { model: "models/narrow".into(), ..wanted("a fox") };
+    let with = |model: &str, settings| CreateGenerationRequest {
+        model: model.into(),
+        settings: Some(settings),
+        ..wanted("a fox")
+    };
+    let nothing = GenerationSettings::default;
+    let picture = || ImageInput { source: Some(Source::Image(ImageId::generate().name())) };
+    let upscale = Operation::Upscale.into();
+    vec![
+        (
+            "an operation",
+            CreateGenerationRequest { operation: upscale, references: vec![picture()], ..narrow() },
+            "models/sketch",
+        ),
+        (
+            "a size",
+            with("models/narrow", GenerationSettings { size: "512x512".into(), ..nothing() }),
+            "models/sketch",
+        ),
+        ("a format", with("models/sketch", GenerationSettings { format: 3, ..nothing() }), "models/careful"),
+        (
+            "a setting",
+            with("models/careful", GenerationSettings { seed: Some(1), ..nothing() }),
+            "models/sketch",
+        ),
+        ("a count", CreateGenerationRequest { count: 3, ..narrow() }, "models/sketch,models/routed"),
+        (
+            "a number of references",
+            CreateGenerationRequest { references: [(); 3].map(|()| picture()).into(), ..wanted("a fox") },
+            "",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn whatever_a_model_cannot_do_is_refused_with_the_models_that_would_take_the_same() {
+    let app = App::start().await;
+    let ada = app.user();
+    for (what, call, able) in unsupported() {
+        let error = ada.ask(call.clone()).await.expect_err(what);
+        assert_eq!(error.code(), Code::SettingUnsupported, "{what}: {error}");
+        let named = error.details().get("models").cloned().unwrap_or_default();
+        assert_eq!(named, able, "{what}: {error}");
+        for model in able.split(',') {
+            assert!(error.message().contains(model), "{what}: {error}");
+        }
+        let first = able.split(',').next().filter(|model| !model.is_empty());
+        let Some(first) = first else { continue };
+        // The picture is nobody's: the refusal is about the model no longer.
+        let retried = ada.ask(CreateGenerationRequest { model: first.to_owned(), ..call.clone() }).await;
+        let passes = retried.map_err(|error| error.code());
+        assert!(matches!(passes, Ok(_) | Err(Code::NotFound)), "{what}: {passes:?}");
+    }
+    let drawn = serde_json::json!({ "model": "sketch", "prompt": "a fox", "output_format": "webp" });
+    let refused = app.program(&ada).draw(drawn).await;
+    assert!(refused.body.contains("these can: models/careful"), "{}", refused.body);
+    app.worker_for("careful", "w1").await.work_off(1).await;
+    app.worker("w2").await.work_off(3).await;
     app.ends_clean().await;
 }
 

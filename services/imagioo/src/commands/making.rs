@@ -59,7 +59,7 @@ pub(crate) struct Making {
 
 /// File format of an image.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Format {
+pub(super) enum Format {
     Png,
     #[value(alias = "jpg")]
     Jpeg,

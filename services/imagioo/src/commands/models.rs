@@ -1,22 +1,28 @@
 //! `imagioo models`.
 
+mod shown;
+
 use imagioo_proto::generation::v1::model_service_client::ModelServiceClient;
-use imagioo_proto::generation::v1::{self as wire, ListModelsRequest, ListModelsResponse, Model};
+use imagioo_proto::generation::v1::{
+    self as wire, GetModelRequest, ListModelsRequest, ListModelsResponse, Model,
+};
 use serde::Serialize;
 
-use super::list::short;
 use super::making::purpose::Operation;
 use crate::client::Client;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::json::ModelAnswer;
-use crate::json::model::{formats, state};
-use crate::table::Table;
+use crate::names;
+use shown::{describe, table};
 
 /// Options of `models`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Everything that this one accepts, and what it costs
+    #[arg(value_name = "MODEL", conflicts_with = "operation")]
+    name: Option<String>,
     /// Only those that can do this
     #[arg(long = "for", value_name = "OPERATION")]
     operation: Option<Operation>,
@@ -29,7 +35,13 @@ struct Answer {
 }
 
 pub(crate) async fn run(context: &Context, args: Args) -> Result<Exit, Failure> {
-    let ListModelsResponse { mut models, catalogue_version } = all(&context.client()?).await?;
+    let client = context.client()?;
+    if let Some(name) = args.name {
+        let model = one(&client, &names::model(&name)).await?;
+        context.output.answer(&ModelAnswer::from(&model), || describe(&model))?;
+        return Ok(Exit::Done);
+    }
+    let ListModelsResponse { mut models, catalogue_version } = all(&client).await?;
     if let Some(wanted) = args.operation.map(wire::Operation::from) {
         models.retain(|model| model.operations().any(|operation| operation == wanted));
     }
@@ -51,32 +63,11 @@ pub(super) async fn all(client: &Client) -> Result<ListModelsResponse, Failure> 
         .await
 }
 
-fn table(models: &[Model]) -> Table {
-    let mut table =
-        Table::new(&["NAME", "PRICE", "MAX", "SEED", "FORMATS", "QUALITIES", "SIZES", "STATE", "TITLE"]);
-    for model in models {
-        table.row([
-            short(&model.name).to_owned(),
-            format!("{}", model.price),
-            format!("{}", model.max_count),
-            if model.seed { "yes" } else { "no" }.to_owned(),
-            dashed(&formats(model)),
-            dashed(&model.qualities),
-            dashed(if model.sizes.is_empty() { &model.aspect_ratios } else { &model.sizes }),
-            standing(model),
-            model.title.clone(),
-        ]);
-    }
-    table
-}
-
-/// The state of a model's preferred deployment, and how many others stand in for it.
-fn standing(model: &Model) -> String {
-    let preferred = model.deployments.first().map(state).unwrap_or_default();
-    let others = model.deployments.iter().skip(1).filter(|other| state(other) == "available").count();
-    if others == 0 { preferred } else { format!("{preferred} +{others}") }
-}
-
-fn dashed(words: &[String]) -> String {
-    if words.is_empty() { "-".to_owned() } else { words.join(" ") }
+/// One model, also one that is no longer offered.
+async fn one(client: &Client, name: &str) -> Result<Model, Failure> {
+    let request = GetModelRequest { name: name.to_owned() };
+    let answer = client
+        .call(request, async |channel, request| ModelServiceClient::new(channel).get_model(request).await)
+        .await?;
+    answer.model.ok_or(Failure::Incomplete("the model"))
 }

@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::json::GenerationAnswer;
 use crate::json::generation::{format, state};
+use crate::json::settings;
 use crate::names;
 use crate::output::{credits, tame};
 use crate::when;
@@ -45,8 +46,9 @@ fn lines(generation: &Generation) -> Vec<String> {
         ("name", generation.name.clone()),
         ("state", state_and_progress(generation)),
         ("model", short(&generation.model).to_owned()),
+        ("does", settings::operation(generation.operation()).unwrap_or_default()),
         ("prompt", generation.prompt.clone()),
-        ("settings", settings(generation)),
+        ("settings", manner(generation)),
         ("price", credits(generation.price)),
         ("charge", credits(generation.charge)),
         ("created", when::minute(generation.create_time.as_ref())),
@@ -69,14 +71,11 @@ fn state_and_progress(generation: &Generation) -> String {
     }
 }
 
-fn settings(generation: &Generation) -> String {
+fn manner(generation: &Generation) -> String {
     let settings = generation.settings.clone().unwrap_or_default();
     let images = if generation.count == 1 { "image" } else { "images" };
-    let mut words =
-        vec![format!("{} {images}", generation.count), settings.size.clone(), settings.quality.clone()];
-    words.push(format(settings.format()));
-    words.extend(settings.seed.map(|seed| format!("seed {seed}")));
-    words.retain(|word| !word.is_empty());
+    let mut words = vec![format!("{} {images}", generation.count)];
+    words.extend(settings::words(&settings));
     words.join(", ")
 }
 

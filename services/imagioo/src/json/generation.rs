@@ -5,6 +5,7 @@ use std::path::Path;
 use imagioo_proto::generation::v1 as wire;
 use serde::Serialize;
 
+use super::settings::SettingsAnswer;
 use super::{text, word};
 use crate::when;
 
@@ -17,7 +18,7 @@ pub(crate) struct GenerationAnswer {
     model: String,
     operation: String,
     prompt: String,
-    settings: Settings,
+    settings: SettingsAnswer,
     count: i32,
     price: i64,
     charge: i64,
@@ -37,6 +38,7 @@ pub(crate) struct GenerationAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
     catalogue_version: String,
+    deployment: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     key_source: Option<String>,
     request_id: String,
@@ -50,17 +52,6 @@ pub(crate) struct GenerationAnswer {
 /// On whose key it runs, as a word; nothing from a server that does not say.
 fn key_source(source: wire::KeySource) -> Option<String> {
     (source != wire::KeySource::Unspecified).then(|| word(source.as_str_name(), "KEY_SOURCE_"))
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Settings {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    quality: Option<String>,
-    format: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<i64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -112,6 +103,7 @@ pub(crate) struct ImageAnswer {
     sha256: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<i64>,
+    origin: String,
     create_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
@@ -147,7 +139,7 @@ impl From<&wire::Generation> for GenerationAnswer {
             model: generation.model.clone(),
             operation: word(generation.operation().as_str_name(), "OPERATION_"),
             prompt: generation.prompt.clone(),
-            settings: generation.settings.as_ref().map(Settings::from).unwrap_or_default(),
+            settings: generation.settings.as_ref().map(SettingsAnswer::from).unwrap_or_default(),
             count: generation.count,
             price: generation.price,
             charge: generation.charge,
@@ -160,22 +152,12 @@ impl From<&wire::Generation> for GenerationAnswer {
             images: generation.images.iter().map(ImageAnswer::from).collect(),
             failure: generation.failure.as_ref().map(Failure::from),
             catalogue_version: generation.catalogue_version.clone(),
+            deployment: generation.deployment.clone(),
             key_source: key_source(generation.key_source()),
             request_id: generation.request_id.clone(),
             create_time: when::exact(generation.create_time.as_ref()),
             start_time: when::exact(generation.start_time.as_ref()),
             end_time: when::exact(generation.end_time.as_ref()),
-        }
-    }
-}
-
-impl From<&wire::GenerationSettings> for Settings {
-    fn from(settings: &wire::GenerationSettings) -> Self {
-        Self {
-            size: text(&settings.size),
-            quality: text(&settings.quality),
-            format: format(settings.format()),
-            seed: settings.seed,
         }
     }
 }
@@ -233,6 +215,7 @@ impl From<&wire::Image> for ImageAnswer {
             size_bytes: image.size_bytes,
             sha256: image.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
             seed: image.seed,
+            origin: word(image.origin().as_str_name(), "IMAGE_ORIGIN_"),
             create_time: when::exact(image.create_time.as_ref()),
             path: None,
         }

@@ -3,7 +3,9 @@
 use imagioo_proto::generation::v1 as wire;
 use serde::Serialize;
 
+use super::settings::SettingsAnswer;
 use super::word;
+use crate::when;
 
 /// A preset.
 #[derive(Debug, Serialize)]
@@ -15,10 +17,15 @@ pub(crate) struct PresetAnswer {
     description: String,
     model: String,
     operation: String,
+    settings: SettingsAnswer,
     template: String,
     surcharge: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<i64>,
+    etag: String,
+    create_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete_time: Option<String>,
 }
 
 impl From<&wire::Preset> for PresetAnswer {
@@ -31,9 +38,13 @@ impl From<&wire::Preset> for PresetAnswer {
             description: preset.description.clone(),
             model: preset.model.clone(),
             operation: word(preset.operation().as_str_name(), "OPERATION_"),
+            settings: preset.settings.as_ref().map(SettingsAnswer::from).unwrap_or_default(),
             template: preset.template.clone(),
             surcharge: preset.surcharge,
             price: preset.price,
+            etag: preset.etag.clone(),
+            create_time: when::exact(preset.create_time.as_ref()),
+            delete_time: when::exact(preset.delete_time.as_ref()),
         }
     }
 }

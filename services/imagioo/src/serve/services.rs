@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use imagioo_cache::Cache;
+use imagioo_gateway::Offered;
 use imagioo_queue::Queue;
 use imagioo_runtime::ops::Readiness;
 use imagioo_runtime::postgres::Access;
 use imagioo_runtime::{Settings, net};
 use imagioo_storage::Storage;
-use imagioo_types::Clock;
+use imagioo_types::{Clock, SystemClock};
+use imagioo_worker::{Promise, Registry};
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
@@ -90,13 +92,28 @@ fn engine(
     let mut gateway: imagioo_gateway::Config =
         peers.config("gateway", imagioo_gateway::DEFAULTS, data, database)?;
     gateway.providers = worker.providers.keys().cloned().collect();
-    for (id, provider, concurrency) in imagioo_gateway::deployments(&gateway)? {
+    let offered = imagioo_gateway::deployments(&gateway)?;
+    for Offered { id, provider, concurrency, .. } in offered.clone() {
         let known = worker.deployments.iter().any(|deployment| deployment.id == id);
         if !known && worker.providers.contains_key(&provider) {
             worker.deployments.push(imagioo_worker::DeploymentConfig { id, concurrency });
         }
     }
+    keep_promises(&worker, &offered)?;
     Ok((worker, gateway))
+}
+
+/// Refuses a catalogue that promises what the worker's providers cannot do: it would be sold, and then fail.
+fn keep_promises(worker: &imagioo_worker::Config, offered: &[Offered]) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let providers = Registry::from_config(worker, &clock)?;
+    let promise = |place: &Offered| {
+        let Offered { id, provider, operations, endpoint, options, .. } = place;
+        providers.broken(Promise { deployment: id, provider, operations, endpoint: *endpoint, options })
+    };
+    let broken: Vec<_> = offered.iter().flat_map(promise).collect();
+    anyhow::ensure!(broken.is_empty(), "the catalogue does not suit its providers: {}", broken.join("; "));
+    Ok(())
 }
 
 async fn private() -> anyhow::Result<TcpListener> {
@@ -170,4 +187,58 @@ fn identity(service: &str, keys: &Path) -> Value {
 fn table<const N: usize>(entries: [(&str, &String); N]) -> Value {
     let pairs = entries.map(|(key, value)| (key.to_owned(), Value::String(value.clone())));
     Value::Table(Table::from_iter(pairs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The configurations of a worker with an account at every provider, and of a gateway that offers their models.
+    fn everything() -> (imagioo_worker::Config, imagioo_gateway::Config) {
+        let overrides = toml::toml! {
+            providers.openai = { kind = "openai" }
+            providers.gemini = { kind = "gemini" }
+            providers.bfl = { kind = "bfl" }
+            providers.fal = { kind = "fal" }
+            providers.replicate = { kind = "replicate" }
+            providers.stability = { kind = "stability" }
+            providers.comfyui = { kind = "comfyui", base_url = "http://127.0.0.1:8188" }
+            providers.automatic1111 = { kind = "automatic1111", base_url = "http://127.0.0.1:7860" }
+        };
+        let settings = Settings::from_parts("worker", imagioo_worker::DEFAULTS, overrides).expect("TOML");
+        let worker: imagioo_worker::Config = settings.read().expect("complete");
+        let settings =
+            Settings::from_parts("gateway", imagioo_gateway::DEFAULTS, Table::new()).expect("TOML");
+        let mut gateway: imagioo_gateway::Config = settings.read().expect("complete");
+        gateway.providers = worker.providers.keys().cloned().collect();
+        (worker, gateway)
+    }
+
+    #[test]
+    fn the_shipped_catalogue_promises_what_the_adapters_can_do() {
+        let (worker, gateway) = everything();
+        let offered = imagioo_gateway::deployments(&gateway).expect("a catalogue");
+        let providers: std::collections::BTreeSet<_> = offered.iter().map(|place| &place.provider).collect();
+        assert_eq!(providers.len(), worker.providers.len(), "each provider has a model");
+        keep_promises(&worker, &offered).expect("kept");
+    }
+
+    #[test]
+    fn a_catalogue_that_does_not_suit_its_providers_is_refused_with_every_reason() {
+        let (worker, gateway) = everything();
+        let mut offered = imagioo_gateway::deployments(&gateway).expect("a catalogue");
+        let promised =
+            offered.iter().find(|place| place.provider == "sketch").expect("it").operations.clone();
+        for place in &mut offered {
+            match place.provider.as_str() {
+                "gemini" => place.operations.clone_from(&promised),
+                "comfyui" => place.options.clear(),
+                _ => {}
+            }
+        }
+        let refused = keep_promises(&worker, &offered).expect_err("refused").to_string();
+        for reason in ["gemini cannot do upscale", "comfyui needs the option `graph`"] {
+            assert!(refused.contains(reason), "{refused}");
+        }
+    }
 }

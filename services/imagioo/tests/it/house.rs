@@ -44,9 +44,9 @@ impl House {
         fs::write(folder.join(format!("{service}.toml")), text).unwrap();
     }
 
-    pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
+    pub(crate) fn serve(&self, arguments: &[&str]) -> Running {
         let mut command = self.server_command(self.ports[0], self.ports[1]);
-        Server::start(command.args(arguments))
+        Running::start(command.args(arguments))
     }
 
     /// Tries to serve the same folder on other ports.
@@ -89,13 +89,23 @@ impl House {
 
     /// The same with something on standard input.
     pub(crate) fn imagioo_told(&self, arguments: &[&str], input: &str) -> Value {
+        let said = self.says_when_told(arguments, input);
+        assert_eq!(said.code, 0, "imagioo {arguments:?}: {}", said.err);
+        serde_json::from_str(&said.out).unwrap_or(Value::Null)
+    }
+
+    /// What a client command says that is told something on standard input.
+    pub(crate) fn says_when_told(&self, arguments: &[&str], input: &str) -> Said {
         let mut command = self.command();
-        let command = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "imagioo {arguments:?}");
-        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+        Said::of(&child.wait_with_output().unwrap())
+    }
+
+    /// A client command that goes on while the test does.
+    pub(crate) fn running(&self, arguments: &[&str]) -> Running {
+        Running::start(self.command().args(arguments))
     }
 
     /// The files of the server in which this text stands, as it is.
@@ -122,9 +132,7 @@ impl House {
 
     /// What a client command says and how it ends.
     pub(crate) fn says(&self, arguments: &[&str]) -> Said {
-        let output = self.run(arguments);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Said { code: output.status.code().unwrap(), out: text(&output.stdout), err: text(&output.stderr) }
+        Said::of(&self.run(arguments))
     }
 
     /// What a client command that must succeed shows beside its answer on a terminal with these variables.
@@ -204,13 +212,20 @@ pub(crate) struct Said {
     pub(crate) err: String,
 }
 
-/// A running `imagioo serve`.
-pub(crate) struct Server {
+impl Said {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code().unwrap(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+}
+
+/// A process that goes on: `imagioo serve`, or a client that follows something.
+pub(crate) struct Running {
     child: Child,
     lines: Receiver<String>,
 }
 
-impl Server {
+impl Running {
     fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -238,10 +253,31 @@ impl Server {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
+    /// The next line, as JSON.
+    pub(crate) fn object(&self) -> Value {
+        self.object_within(HANG).unwrap()
+    }
+
+    /// The same if it comes soon enough.
+    pub(crate) fn object_within(&self, patience: Duration) -> Option<Value> {
+        let line = self.lines.recv_timeout(patience).ok()?;
+        Some(serde_json::from_str(&line).unwrap())
+    }
+
     /// Presses Ctrl-C; the server must end well.
-    pub(crate) fn interrupt(mut self) {
+    pub(crate) fn interrupt(self) {
+        assert_eq!(self.interrupted(), 0);
+    }
+
+    /// The same where it is not the usual end: the number that it ends with.
+    pub(crate) fn interrupted(mut self) -> i32 {
         self.signal(Signal::SIGINT);
-        assert!(self.child.wait().unwrap().success());
+        self.child.wait().unwrap().code().unwrap()
+    }
+
+    /// Waits until it ends by itself: the number that it ends with.
+    pub(crate) fn ended(mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap()
     }
 
     /// Ends the server as a power cut would, its database stays behind.
@@ -251,7 +287,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Running {
     fn drop(&mut self) {
         if thread::panicking() {
             // A failed test leaves no server behind; the database child follows its parent's lock at the next start.

@@ -1,7 +1,9 @@
 //! The embedded server and the command line as a person meets them: real processes, a real database, a real kill.
 #![expect(clippy::unwrap_used, reason = "a failed step of a test ends it")]
 
+mod following;
 mod house;
+mod operating;
 mod own_keys;
 mod presets;
 mod verbs;

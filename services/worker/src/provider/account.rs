@@ -185,14 +185,19 @@ impl Account {
         request.send().await.map_err(transport_error)
     }
 
-    /// Sends a request that costs nothing; fine if its answer has one of these statuses.
+    /// Sends a request that costs nothing; fine if its answer has one of these statuses and is JSON, which a web server that
+    /// answers everything with a page is not.
     ///
     /// # Errors
     /// The provider was not reached, or its answer is of another kind.
     pub(super) async fn probe(&self, request: RequestBuilder, fine: &[u16]) -> Result<(), CallError> {
         let answer = self.talk(request).await?;
         if fine.contains(&answer.status.as_u16()) {
-            return Ok(());
+            let said: serde_json::Value = answer.parse()?;
+            return match said.is_object() || said.is_array() {
+                true => Ok(()),
+                false => Err(CallError::failed(Reason::ProviderBadAnswer)),
+            };
         }
         let said = Complaint { status: answer.status.as_u16(), ..Complaint::default() };
         Err(by_status(answer.status, retry_after(&answer.headers, self.now())).because(said))

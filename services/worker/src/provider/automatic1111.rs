@@ -19,7 +19,7 @@ use tokio::time::sleep;
 
 use super::account::complaint::{Complaint, by_status, word};
 use super::account::{Account, Answer, Kind, retry_after};
-use super::{Call, CallError, Capabilities, Charged, Provider, ProviderImage, Submission, encoded};
+use super::{Call, CallError, Capabilities, Charged, Heeds, Provider, ProviderImage, Submission, encoded};
 use crate::progress::{Preview, Progress, Stage};
 use crate::reason::Reason;
 
@@ -136,6 +136,10 @@ impl Provider for Automatic1111 {
             idempotent: !self.account.paid(),
             look_up: false,
         }
+    }
+
+    fn heeds(&self) -> Heeds {
+        Heeds { endpoint: false, options: None, needs: &[] }
     }
 
     async fn check(&self) -> Result<(), CallError> {

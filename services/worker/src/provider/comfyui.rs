@@ -22,7 +22,8 @@ use sha2::{Digest as _, Sha256};
 use super::account::complaint::{Complaint, by_status, word};
 use super::account::{Account, Answer, Kind, poll, retry_after};
 use super::{
-    Call, CallError, Capabilities, Charged, Images, Picture, Provider, ProviderImage, Submission, TaskId,
+    Call, CallError, Capabilities, Charged, Heeds, Images, Picture, Provider, ProviderImage, Submission,
+    TaskId,
 };
 use crate::progress::{Progress, Stage};
 use crate::reason::Reason;
@@ -163,6 +164,10 @@ impl Provider for ComfyUi {
             idempotent: false,
             look_up: true,
         }
+    }
+
+    fn heeds(&self) -> Heeds {
+        Heeds { endpoint: false, options: Some(&[template::GRAPH]), needs: &[template::GRAPH] }
     }
 
     async fn check(&self) -> Result<(), CallError> {

@@ -59,6 +59,16 @@ const IMAGES_PER_CALL: u32 = 4;
 /// How long fal keeps what it made, in seconds: it is copied at once.
 const LIFETIME: &str = r#"{"expiration_duration_seconds":3600}"#;
 
+/// A request that nobody ever made.
+const NEVER: &str = "fal-ai/flux/requests/00000000-0000-4000-8000-000000000000/status";
+
+/// An answer to nobody in particular.
+#[derive(Debug, thiserror::Error)]
+#[error("a call without a key is answered with status {status}")]
+struct KeyIgnored {
+    status: u16,
+}
+
 /// fal's queue.
 pub struct Fal {
     account: Account,
@@ -135,11 +145,22 @@ impl Provider for Fal {
         }
     }
 
-    /// A request that never was: nobody but the owner of a key is told so.
+    /// A request that never was: whoever shows a key is told so in fal's words, and nobody else is told anything. A server
+    /// that answers both alike has not looked at the key.
     async fn check(&self) -> Result<(), CallError> {
-        let nothing = "fal-ai/flux/requests/00000000-0000-4000-8000-000000000000/status";
-        let request = self.account.request(Method::GET, self.account.url(nothing));
-        self.account.probe(self.authorized(request), &[200, 202, 400, 404, 422]).await
+        let ask = || self.account.request(Method::GET, self.account.url(NEVER));
+        let answer = self.account.talk(self.authorized(ask())).await?;
+        if !answer::is_of_fal(&answer) {
+            return Err(answer::complaint(&answer, self.account.now()));
+        }
+        if self.account.key().is_none() {
+            return Ok(());
+        }
+        let status = self.account.talk(ask()).await?.status.as_u16();
+        match status {
+            401 | 403 => Ok(()),
+            _ => Err(CallError::failed(Reason::ProviderBadAnswer).because(KeyIgnored { status })),
+        }
     }
 
     fn with_key(&self, key: &SecretString) -> Option<Arc<dyn Provider>> {

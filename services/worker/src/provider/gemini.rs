@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use super::account::{Account, Kind};
-use super::{Call, CallError, Capabilities, Picture, Provider, ProviderImage, Submission, encoded};
+use super::{Call, CallError, Capabilities, Heeds, Picture, Provider, ProviderImage, Submission, encoded};
 use crate::progress::{Progress, Stage};
 
 /// Google's own account.
@@ -62,6 +62,10 @@ impl Provider for Gemini {
             idempotent: false,
             look_up: false,
         }
+    }
+
+    fn heeds(&self) -> Heeds {
+        Heeds { endpoint: false, options: None, needs: &[] }
     }
 
     async fn check(&self) -> Result<(), CallError> {

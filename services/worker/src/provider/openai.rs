@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use super::account::complaint::request_id;
 use super::account::{Account, Answer, Kind};
-use super::{Call, CallError, Capabilities, Charged, Provider, ProviderImage, Submission};
+use super::{Call, CallError, Capabilities, Charged, Heeds, Provider, ProviderImage, Submission};
 use crate::progress::{Progress, Stage};
 use crate::reason::Reason;
 use answer::Found;
@@ -118,6 +118,10 @@ impl Provider for OpenAi {
             idempotent: false,
             look_up: false,
         }
+    }
+
+    fn heeds(&self) -> Heeds {
+        Heeds { endpoint: false, options: None, needs: &[] }
     }
 
     async fn check(&self) -> Result<(), CallError> {

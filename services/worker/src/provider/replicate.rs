@@ -19,7 +19,9 @@ use serde_json::json;
 
 use super::account::{Account, Kind, poll};
 use super::fields::{self, Pictures};
-use super::{Call, CallError, Capabilities, Images, Picture, Provider, Submission, TaskId, encoded, output};
+use super::{
+    Call, CallError, Capabilities, Heeds, Images, Picture, Provider, Submission, TaskId, encoded, output,
+};
 use crate::progress::{Progress, Stage};
 use crate::reason::Reason;
 use prediction::Prediction;
@@ -141,6 +143,10 @@ impl Provider for Replicate {
             idempotent: false,
             look_up: false,
         }
+    }
+
+    fn heeds(&self) -> Heeds {
+        Heeds { endpoint: false, options: None, needs: &[] }
     }
 
     async fn check(&self) -> Result<(), CallError> {

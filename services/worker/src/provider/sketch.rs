@@ -14,7 +14,7 @@ use futures::stream::{self, StreamExt as _};
 use imagioo_picture::{Format, Operation};
 use serde::Deserialize;
 
-use super::{Call, CallError, Capabilities, Images, Provider, ProviderImage, Submission};
+use super::{Call, CallError, Capabilities, Heeds, Images, Provider, ProviderImage, Submission};
 use crate::progress::{Preview, Progress, Stage};
 use drawing::Drawing;
 
@@ -75,6 +75,10 @@ impl Provider for Sketch {
             idempotent: true,
             look_up: false,
         }
+    }
+
+    fn heeds(&self) -> Heeds {
+        Heeds { endpoint: false, options: Some(&[]), needs: &[] }
     }
 
     async fn check(&self) -> Result<(), CallError> {

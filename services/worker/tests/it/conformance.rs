@@ -11,7 +11,7 @@ use imagioo_testkit::web::{Asked, Reply, WebServer};
 use imagioo_worker::job::Job;
 
 pub use own_keys::own_keys;
-pub use tables::{checks, downloads, polls, refusals, submits, takeovers};
+pub use tables::{checks, downloads, pages, polls, refusals, submits, takeovers};
 
 use crate::harness::{World, job_at, taken_over};
 
@@ -60,6 +60,10 @@ pub trait Wire: Default + Send + 'static {
 
     /// Where its account is asked after for nothing, and how it answers a good key.
     const CHECK: (&'static str, u16);
+    /// What it says with that.
+    const CHECK_BODY: &'static str = "{}";
+    /// Whether it is asked without the key, too, and must refuse that.
+    const REFUSES_STRANGERS: bool = false;
 
     /// What a request is for. Downloads are known by their path, [`FILE`].
     fn step(&self, asked: &Asked) -> Step;
@@ -170,7 +174,7 @@ impl Trial {
 }
 
 /// The configuration of an account, called `provider`, at a server.
-fn account<W: Wire>(server: &WebServer, key: &str) -> toml::Table {
+pub fn account<W: Wire>(server: &WebServer, key: &str) -> toml::Table {
     let account = toml::Table::from_iter([
         ("kind".to_owned(), W::KIND.into()),
         ("api_key".to_owned(), key.into()),
@@ -220,6 +224,7 @@ macro_rules! conformance {
         #[tokio::test]
         async fn a_key_is_checked_by_a_call_that_costs_nothing() {
             crate::conformance::checks::<$wire>().await;
+            crate::conformance::pages::<$wire>().await;
         }
 
         #[tokio::test]

@@ -158,6 +158,20 @@ fn each_unsupported_field_is_named_with_what_would_do() {
 }
 
 #[test]
+fn whoever_would_take_the_same_is_named_unless_it_is_gone_or_out_of_order() {
+    let now = time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
+    let sunset = CATALOGUE.replacen("max_count = 4", "max_count = 4\nsunset = \"2020-01-01\"", 1);
+    let able = |text: &str, asked: &Asked, works: bool| {
+        file::parse(text, Files::BuiltIn).expect("valid").able(asked, now, |_| works)
+    };
+    assert_eq!(able(CATALOGUE, &edit(Operation::Upscale), true), ["models/able"]);
+    assert_eq!(able(CATALOGUE, &Asked::default(), true), ["models/able", "models/plain"]);
+    assert!(able(CATALOGUE, &edit(Operation::Inpaint), true).is_empty(), "a mask is missing everywhere");
+    assert!(able(CATALOGUE, &Asked::default(), false).is_empty());
+    assert_eq!(able(&sunset, &Asked::default(), true), ["models/plain"]);
+}
+
+#[test]
 fn pictures_must_suit_the_operation() {
     let none = |operation| Asked { operation: Some(operation), ..Asked::default() };
     assert_eq!(fields("plain", edit(Operation::ImageToImage)), ["operation"]);

@@ -233,6 +233,7 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use crate::json::complete::check;
 
     #[derive(Debug, clap::Parser)]
     struct Line {
@@ -243,6 +244,23 @@ mod tests {
     fn parse(arguments: &[&str]) -> Option<Selection> {
         let line = Line::try_parse_from(["replay"].iter().chain(arguments)).ok()?;
         wire::DeadLetterSelection::from(line.which).selection
+    }
+
+    #[test]
+    fn a_letter_is_told_whole() {
+        let text = || "x".to_owned();
+        let letter = wire::DeadLetter {
+            name: text(),
+            queue: text(),
+            message_type: text(),
+            subject: text(),
+            attempts: 1,
+            reason: text(),
+            give_up_time: Some(prost_types::Timestamp { seconds: 1, nanos: 0 }),
+            size_bytes: 1,
+            trace_parent: text(),
+        };
+        check("queue.v1.DeadLetter", Letter::from(letter));
     }
 
     #[test]

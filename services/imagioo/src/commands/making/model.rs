@@ -1,6 +1,6 @@
 //! Which model is asked when the person names none.
 
-use imagioo_proto::generation::v1::{DeploymentState, Model, Operation};
+use imagioo_proto::generation::v1::{DeploymentState, Model, Operation, Price};
 
 use crate::backoff::patiently;
 use crate::client::Client;
@@ -72,7 +72,12 @@ fn is_available(model: &Model) -> bool {
 /// Credits for one image in the cheapest way to do this.
 fn least_price(model: &Model, operation: Operation) -> i64 {
     let fits = |named: Operation| named == operation || named == Operation::Unspecified;
-    let prices = model.prices.iter().filter(|price| fits(price.operation())).map(|price| price.credits);
+    let starts = operation != Operation::TextToImage;
+    // A picture has at least one megapixel that has begun.
+    let added =
+        |price: &Price| (price.credits_per_reference + price.credits_per_input_megapixel).ceil() as i64;
+    let whole = |price: &Price| price.credits + if starts { added(price) } else { 0 };
+    let prices = model.prices.iter().filter(|price| fits(price.operation())).map(whole);
     prices.min().unwrap_or(model.price)
 }
 
@@ -88,7 +93,7 @@ fn nobody(needs: Needs) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use imagioo_proto::generation::v1::{ModelDeployment, Price};
+    use imagioo_proto::generation::v1::ModelDeployment;
 
     use super::*;
 
@@ -133,6 +138,10 @@ mod tests {
             price(4, Operation::Unspecified),
         ];
         let model = Model { price: 1, prices, ..Model::default() };
+        let by_picture = Price { credits: 2, credits_per_input_megapixel: 0.5, ..Price::default() };
+        let edits = Model { prices: vec![by_picture], ..Model::default() };
+        assert_eq!(least_price(&edits, Operation::ImageToImage), 3);
+        assert_eq!(least_price(&edits, Operation::TextToImage), 2);
         assert_eq!(least_price(&model, Operation::Upscale), 4);
         assert_eq!(least_price(&model, Operation::TextToImage), 1);
         assert_eq!(least_price(&Model { prices: Vec::new(), ..model }, Operation::Upscale), 1);

@@ -2,6 +2,7 @@
 
 use imagioo_proto::generation::v1::{ImageFormat, Preset};
 
+use crate::commands::making::Format;
 use crate::commands::making::purpose::Purpose;
 use crate::commands::making::settings::Style;
 use crate::names;
@@ -23,6 +24,9 @@ pub(crate) struct Content {
     template: String,
     #[command(flatten)]
     style: Style,
+    /// File format
+    #[arg(long)]
+    format: Option<Format>,
     #[command(flatten)]
     purpose: Purpose,
 }
@@ -35,9 +39,37 @@ impl Content {
             description: self.description.clone(),
             model: self.model.as_deref().map(names::model).unwrap_or_default(),
             operation: self.purpose.operation().into(),
-            settings: Some(self.style.settings(ImageFormat::Unspecified, self.purpose.settings())),
+            settings: Some(
+                self.style.settings(
+                    self.format.map_or(ImageFormat::Unspecified, Into::into),
+                    self.purpose.settings(),
+                ),
+            ),
             template: self.template.clone(),
             ..Preset::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        content: Content,
+    }
+
+    #[test]
+    fn a_preset_may_say_which_format() {
+        let format = |arguments: &[&str]| {
+            let line = Line::try_parse_from(["save"].iter().chain(arguments)).expect("valid");
+            line.content.preset("p").settings.expect("settings").format()
+        };
+        assert_eq!(format(&["--format", "webp"]), ImageFormat::Webp);
+        assert_eq!(format(&[]), ImageFormat::Unspecified);
     }
 }

@@ -2,6 +2,7 @@
 
 use imagioo_proto::generation::v1::Preset;
 
+use crate::json::settings;
 use crate::table::Table;
 
 /// Presets in a list.
@@ -30,6 +31,8 @@ pub(in crate::commands) fn describe(preset: &Preset) -> Vec<String> {
         ("title".to_owned(), preset.title.clone()),
         ("about".to_owned(), preset.description.clone()),
         ("model".to_owned(), preset.model.clone()),
+        ("does".to_owned(), settings::operation(preset.operation()).unwrap_or_default()),
+        ("settings".to_owned(), preset.settings.as_ref().map(settings::words).unwrap_or_default().join(", ")),
         ("words".to_owned(), preset.template.clone()),
         ("price".to_owned(), price),
     ];
@@ -38,4 +41,27 @@ pub(in crate::commands) fn describe(preset: &Preset) -> Vec<String> {
         .filter(|(_, text)| !text.is_empty())
         .map(|(name, text)| format!("{name}: {text}"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use imagioo_proto::generation::v1::{GenerationSettings, Operation};
+
+    use super::*;
+
+    #[test]
+    fn what_a_preset_does_and_sets_is_shown() {
+        let settings =
+            GenerationSettings { size: "64x64".to_owned(), steps: Some(4), ..GenerationSettings::default() };
+        let preset = Preset {
+            name: "presets/p".to_owned(),
+            operation: Operation::Upscale.into(),
+            settings: Some(settings),
+            ..Preset::default()
+        };
+        let lines = describe(&preset);
+        assert!(lines.contains(&"does: upscale".to_owned()), "{lines:?}");
+        assert!(lines.contains(&"settings: 64x64, steps 4".to_owned()), "{lines:?}");
+        assert!(!describe(&Preset::default()).iter().any(|line| line.starts_with("settings")));
+    }
 }

@@ -35,6 +35,8 @@ pub(super) struct Accounts {
     document: DocumentMut,
     /// A key that is not kept yet.
     fresh: Option<(String, SecretString)>,
+    /// The key of an account that is no longer one.
+    stale: Option<PathBuf>,
 }
 
 impl Accounts {
@@ -52,7 +54,7 @@ impl Accounts {
         let document = text.parse().map_err(|error: toml_edit::TomlError| {
             Failure::usage(format!("{}: {}", file.display(), error.message()), "mend the file first")
         })?;
-        Ok(Self { file, keys: data.keys(), document, fresh: None })
+        Ok(Self { file, keys: data.keys(), document, fresh: None, stale: None })
     }
 
     pub(super) fn list(&self) -> Vec<Account> {
@@ -122,12 +124,8 @@ impl Accounts {
         let providers = self.document.get_mut("providers").and_then(Item::as_table_like_mut);
         let removed = providers.and_then(|providers| providers.remove(name));
         removed.ok_or_else(|| Failure::NotFound(format!("there is no account `{name}`")))?;
-        match fs::remove_file(self.key_file(name)) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(Failure::File { doing: "remove", path: self.key_file(name), source })
-            }
-            _ => Ok(self),
-        }
+        self.stale = Some(self.key_file(name));
+        Ok(self)
     }
 
     /// Proves an account by a call that costs nothing.
@@ -157,7 +155,8 @@ impl Accounts {
         checked.map_err(|error| Failure::Provider { name: name.to_owned(), error: Box::new(error) })
     }
 
-    /// Writes what was changed, a key first.
+    /// Writes what was changed. Whatever moment is the last one, the file names no key that is not there: a new one is
+    /// written before, and an old one removed after.
     ///
     /// # Errors
     /// A file cannot be written; what was there stays.
@@ -165,11 +164,25 @@ impl Accounts {
         if let Some((name, key)) = key {
             replace(&self.key_file(name), key.expose_secret().as_bytes())?;
         }
-        replace(&self.file, self.document.to_string().as_bytes())
+        replace(&self.file, self.document.to_string().as_bytes())?;
+        match &self.stale {
+            Some(path) => remove(path),
+            None => Ok(()),
+        }
     }
 
     fn key_file(&self, name: &str) -> PathBuf {
         self.keys.join(format!("provider-{name}.key"))
+    }
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Failure::File { doing: "remove", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -223,6 +236,29 @@ mod tests {
         accounts(&data).without("openai").expect("removed").keep(None).expect("kept");
         assert!(accounts(&data).list().is_empty() && !path.exists());
         assert!(matches!(accounts(&data).without("openai"), Err(Failure::NotFound(_))));
+    }
+
+    #[test]
+    fn a_key_stays_as_long_as_the_file_names_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = DataFolder::open(Some(folder.path())).expect("a data folder");
+        let key: SecretString = "sk-secret".into();
+        let kept = Some(("openai", &key));
+        accounts(&data).with("openai", "openai", None, Some(&key)).expect("added").keep(kept).expect("kept");
+        let path = folder.path().join("keys/provider-openai.key");
+        let removed = accounts(&data).without("openai").expect("removed");
+        assert!(path.exists() && accounts(&data).list().len() == 1, "nothing has happened yet");
+        // A folder in the file's place: it cannot be written.
+        let file = folder.path().join("config/worker.toml");
+        let text = fs::read_to_string(&file).expect("readable");
+        fs::remove_file(&file).expect("removed");
+        fs::create_dir_all(file.join("in the way")).expect("a folder");
+        assert!(removed.keep(None).is_err());
+        assert!(path.exists(), "the key is still named");
+        fs::remove_dir_all(&file).expect("removed");
+        fs::write(&file, text).expect("written");
+        removed.keep(None).expect("kept");
+        assert!(!path.exists() && accounts(&data).list().is_empty());
     }
 
     #[tokio::test]

@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::provider::{Call, CallError};
 use crate::reason::Reason;
 
+/// The option that holds the graph.
+pub(super) const GRAPH: &str = "graph";
+
 /// Pictures by their names on the server.
 #[derive(Debug, Default)]
 pub(super) struct Pictures {
@@ -30,7 +33,7 @@ enum Unfit {
 /// [`Reason::SettingUnsupported`] when there is no graph, or a place that nothing fills.
 pub(super) fn fill(call: &Call, pictures: &Pictures) -> Result<Value, CallError> {
     let unfit = |error: Unfit| CallError::failed(Reason::SettingUnsupported).because(error);
-    let graph = call.options.get("graph").ok_or_else(|| unfit(Unfit::NoGraph))?;
+    let graph = call.options.get(GRAPH).ok_or_else(|| unfit(Unfit::NoGraph))?;
     // The same graph twice is not run again by the server: without a wish the seed is new.
     let seed = call.settings.seed.unwrap_or_else(|| rand::random::<u32>().into());
     filled(graph, &|name| value(call, pictures, seed, name)).map_err(unfit)

@@ -30,6 +30,16 @@ pub(super) fn is_done(answer: &Answer, tell: impl FnOnce(u32)) -> Result<Option<
     Ok(None)
 }
 
+/// Whether an answer about a request that never was is in fal's words: a state, or a complaint with details.
+pub(super) fn is_of_fal(answer: &Answer) -> bool {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match answer.status.as_u16() {
+        200 | 202 => body.get("status").is_some_and(Value::is_string),
+        400 | 404 | 422 => body.get("detail").is_some_and(|detail| detail.is_string() || detail.is_array()),
+        _ => false,
+    }
+}
+
 /// What a complaint means: by the `type` of its details, then by its status.
 pub(super) fn complaint(answer: &Answer, now: OffsetDateTime) -> CallError {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();

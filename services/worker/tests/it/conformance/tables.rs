@@ -81,15 +81,28 @@ pub async fn checks<W: Wire>() {
     ] {
         let server = WebServer::start(move |asked| {
             assert_eq!((asked.method.as_str(), asked.path.as_str()), ("GET", path));
-            Reply::json(status, "{}")
+            match W::REFUSES_STRANGERS && asked.header("authorization").is_none() {
+                true => Reply::json(401, "{}"),
+                false => Reply::json(status, W::CHECK_BODY),
+            }
         })
         .await;
         let checked =
             registry(account::<W>(&server, W::KEY)).check("provider").await.expect("an account of that name");
         assert_eq!(checked.err().map(|error| error.reason.as_str()), expected, "{status}");
-        assert_eq!(server.asked().len(), 1);
+        let twice = W::REFUSES_STRANGERS && expected.is_none();
+        assert_eq!(server.asked().len(), if twice { 2 } else { 1 });
         let shown = server.asked()[0].headers.iter().any(|(_, value)| value.contains("test-key"));
         assert!(shown || W::KEY != "test-key", "with the key");
+    }
+}
+
+/// No page that some other web server has for everything counts as an answer.
+pub async fn pages<W: Wire>() {
+    for status in [200, 404] {
+        let server = WebServer::start(move |_| Reply::typed(status, "text/html", HTML)).await;
+        let checked = registry(account::<W>(&server, W::KEY)).check("provider").await.expect("an account");
+        assert!(checked.is_err(), "{status}");
     }
 }
 

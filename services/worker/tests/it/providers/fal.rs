@@ -1,11 +1,11 @@
 //! fal's queue, after fal.ai/docs.
 
 use imagioo_picture::Operation;
-use imagioo_testkit::web::{Asked, Reply};
+use imagioo_testkit::web::{Asked, Reply, WebServer};
 use serde_json::{Value, json};
 
-use crate::conformance::{Fault, Good, Step, Trial, Wire, conformance};
-use crate::harness::{World, ending, job_at, picture};
+use crate::conformance::{Fault, Good, Step, Trial, Wire, account, conformance};
+use crate::harness::{World, ending, job_at, picture, registry};
 use crate::pictures::{kept, mask};
 
 #[derive(Default)]
@@ -19,6 +19,8 @@ impl Wire for Fal {
     const LINKS: bool = true;
     const CHECK: (&'static str, u16) =
         ("/fal-ai/flux/requests/00000000-0000-4000-8000-000000000000/status", 404);
+    const CHECK_BODY: &'static str = r#"{"detail":"Request not found"}"#;
+    const REFUSES_STRANGERS: bool = true;
     const TASK: Option<&'static str> = Some(
         r#"{"status_url":"{origin}/fal-ai/flux/requests/r1/status","response_url":"{origin}/fal-ai/flux/requests/r1","cancel_url":"{origin}/fal-ai/flux/requests/r1/cancel"}"#,
     );
@@ -108,6 +110,15 @@ async fn input(world: &mut World, job: imagioo_worker::job::Job) -> Value {
     assert_eq!(ending(&verdict.manifest), "complete");
     assert_eq!(verdict.manifest.images[0].seed, Some(42));
     verdict.asked.iter().find(|(step, _)| *step == Step::Submit).expect("a submit").1.json()
+}
+
+/// Many servers have the same words for what they do not have; only fal keeps them from strangers.
+#[tokio::test]
+async fn a_server_that_does_not_look_at_the_key_is_not_fal() {
+    let server = WebServer::start(|_| Reply::json(404, r#"{"detail":"Not Found"}"#)).await;
+    let checked = registry(account::<Fal>(&server, "any-key")).check("provider").await.expect("an account");
+    assert_eq!(checked.map_err(|error| error.reason.as_str()), Err("PROVIDER_BAD_ANSWER"));
+    assert_eq!(server.asked().len(), 2);
 }
 
 #[tokio::test]
