@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::account::{Account, Answer, Kind, poll};
 use super::fields::{self, Pictures};
-use super::{Call, CallError, Capabilities, Fate, Images, Provider, Submission, TaskId, encoded};
+use super::{Call, CallError, Capabilities, Fate, Images, Options, Provider, Submission, TaskId, encoded};
 use crate::backoff::Backoff;
 use crate::progress::{Progress, Stage};
 use crate::reason::Reason;
@@ -135,6 +135,10 @@ impl Provider for Fal {
         }
     }
 
+    fn images_per_call(&self, options: &Options) -> u32 {
+        fields::images_per_call(options, &USUAL, IMAGES_PER_CALL)
+    }
+
     /// A request that never was: nobody but the owner of a key is told so.
     async fn check(&self) -> Result<(), CallError> {
         let nothing = "fal-ai/flux/requests/00000000-0000-4000-8000-000000000000/status";
@@ -163,7 +167,8 @@ impl Provider for Fal {
         if !answer.status.is_success() {
             return Err(answer::complaint(&answer, self.account.now()));
         }
-        let task: Task = answer.parse()?;
+        let complaint = |error: CallError| error.or_graver(answer::complaint(&answer, self.account.now()));
+        let task: Task = answer.parse().map_err(complaint)?;
         let task = serde_json::to_string(&task)
             .map_err(|error| CallError::failed(Reason::ProviderBadAnswer).because(error))?;
         Ok(Submission::Accepted(TaskId(task)))
