@@ -66,6 +66,9 @@ pub(crate) struct Model {
     pub(crate) steps: Option<Bounds>,
     #[serde(default)]
     pub(crate) strength: Option<Bounds>,
+    /// Settings that it has, but not for these operations.
+    #[serde(default)]
+    pub(crate) without: BTreeMap<Operation, Vec<String>>,
     pub(crate) prices: Vec<PriceRule>,
     /// From this day on, in UTC, it is gone.
     #[serde(default, with = "day::option")]
@@ -90,6 +93,14 @@ impl Model {
             endpoint: !deployment.endpoint.is_empty() || !deployment.endpoints.is_empty(),
             options: deployment.options.keys().cloned().collect(),
         })
+    }
+
+    /// Whether it has no such setting for an operation, whatever it has for others. How far a result may go from its picture
+    /// is nothing to ask where there is none.
+    pub(crate) fn lacks(&self, operation: Operation, setting: &str) -> bool {
+        let named =
+            self.without.get(&operation).is_some_and(|names| names.iter().any(|name| name == setting));
+        named || (setting == "strength" && !operation.needs_reference())
     }
 
     /// Whether it is past its sunset.

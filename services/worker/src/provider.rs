@@ -1,4 +1,10 @@
 //! The provider port: what an adapter to a model provider offers, in terms no provider invented.
+//!
+//! Whose fault a failure is decides whether a deployment is shut for everybody, so adapters follow one rule. What a provider
+//! says of one task that it took is about that request ([`Reason::ProviderRejected`]): anybody could bring it about at will,
+//! with too large a picture or an odd prompt, and for nothing. The provider's own fault is only what no request can bring
+//! about: it cannot be reached, answers with a server error or with nonsense, or says that a model, a node or a
+//! device is missing.
 
 pub mod account;
 pub mod automatic1111;
@@ -14,6 +20,8 @@ pub mod openai;
 mod output;
 mod pixels;
 pub mod replicate;
+#[cfg(test)]
+mod shipped;
 pub mod sketch;
 pub mod stability;
 
@@ -94,6 +102,11 @@ pub trait Provider: Send + Sync + 'static {
     /// What it heeds of what a deployment is told besides; constant.
     fn heeds(&self) -> Heeds {
         Heeds { endpoint: true, options: None, needs: &[] }
+    }
+
+    /// Most images one call delivers for a deployment with these options, at least 1.
+    fn images_per_call(&self, _options: &Options) -> u32 {
+        self.capabilities().images_per_call
     }
 
     /// Makes a call.

@@ -6,6 +6,21 @@ use imagioo_picture::Operation;
 
 use super::{Bounds, Deployment, Model, OwnKeyRule, PriceRule};
 
+/// The settings that an operation may be without.
+const SETTINGS: [&str; 11] = [
+    "size",
+    "aspect_ratio",
+    "resolution",
+    "quality",
+    "background",
+    "compression",
+    "seed",
+    "negative_prompt",
+    "guidance",
+    "steps",
+    "strength",
+];
+
 /// Everything that is wrong with these models.
 pub(super) fn mistakes(models: &[Model]) -> Vec<String> {
     let mut found = Vec::new();
@@ -62,6 +77,11 @@ fn wrong_with(model: &Model) -> Vec<&'static str> {
             "upscale_factors does not suit its operations",
         ),
         (bounds.iter().flatten().any(is_wrong), "a setting's bounds allow nothing"),
+        (model.without.keys().any(|operation| !can(*operation)), "without names an operation that it lacks"),
+        (
+            model.without.values().flatten().any(|setting| !SETTINGS.contains(&setting.as_str())),
+            "without names a setting that there is not",
+        ),
         (model.deployments.is_empty(), "it has no deployment"),
     ];
     checks.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, what)| what).collect()

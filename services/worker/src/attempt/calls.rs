@@ -68,7 +68,7 @@ impl<'a> Calls<'a> {
         if !can.operations.contains(&self.job.operation) {
             return Err(CallError::failed(Reason::SettingUnsupported));
         }
-        let per_call = can.images_per_call.max(1);
+        let per_call = self.provider.images_per_call(&self.job.deployment.options).max(1);
         let mut gravest = None;
         for number in 0..self.job.count.div_ceil(per_call) {
             let first = number * per_call;

@@ -1,8 +1,10 @@
 //! AUTOMATIC1111 and Forge (`POST …/sdapi/v1/txt2img` and its siblings), servers that people run themselves.
 //!
-//! Contract: the server's own `modules/api`. One blocking call, during which its progress can be asked. Calls cost nothing
-//! and may be repeated. A call that is given up goes on there: interrupting is for whatever runs, which may be somebody
-//! else's. Pictures are sent as files, never as addresses that the server would fetch.
+//! Contract: the server's own `modules/api` and `modules/progress.py`. One blocking call; a server makes one at a time, so
+//! that is what it is asked for. Calls cost nothing and may be repeated. A call that is given up goes on there:
+//! interrupting is for whatever runs, which may be somebody else's. So is what the server shows of its progress, drafts
+//! included: only what it says of the call's own task is asked, and drafts never are. Pictures are sent as files, never as
+//! addresses that the server would fetch.
 
 mod request;
 
@@ -11,16 +13,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream;
-use imagioo_picture::{Format, Operation};
+use imagioo_picture::Operation;
 use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use super::account::complaint::{Complaint, by_status, word};
 use super::account::{Account, Answer, Kind, retry_after};
 use super::{Call, CallError, Capabilities, Charged, Heeds, Provider, ProviderImage, Submission, encoded};
-use crate::progress::{Preview, Progress, Stage};
+use crate::progress::{Progress, Stage};
 use crate::reason::Reason;
 
 /// There is no usual address.
@@ -42,6 +45,8 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A server with the API of AUTOMATIC1111.
 pub struct Automatic1111 {
     account: Account,
+    /// Held while the server works. Who gives up waiting for it leaves nothing behind there.
+    turn: Mutex<()>,
 }
 
 #[derive(Deserialize)]
@@ -58,9 +63,10 @@ struct Made {
 
 #[derive(Deserialize)]
 struct State {
-    progress: f64,
+    /// Whether the server works on the task that was asked about.
+    active: bool,
     #[serde(default)]
-    current_image: Option<String>,
+    progress: Option<f64>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +77,7 @@ impl Automatic1111 {
     /// A server, reached through an account whose key is `user:password`.
     #[must_use]
     pub fn new(account: Account) -> Self {
-        Self { account }
+        Self { account, turn: Mutex::default() }
     }
 
     fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
@@ -92,7 +98,7 @@ impl Automatic1111 {
         let made: Made = answer.parse()?;
         let info: Value = serde_json::from_str(&made.info).unwrap_or_default();
         let first = made.images.into_iter().next().or(made.image);
-        let bad_answer = || CallError::retry(Reason::ProviderBadAnswer, Charged::No).because(NoImage);
+        let bad_answer = || CallError::retry(Reason::ProviderBadAnswer, Charged::Unknown).because(NoImage);
         let file = encoded::decode(&first.ok_or_else(bad_answer)?)?;
         Ok(ProviderImage::from_bytes(file, info.get("seed").and_then(Value::as_i64)))
     }
@@ -106,21 +112,19 @@ impl Automatic1111 {
         })
     }
 
-    /// Reports how far the server is, for as long as it is let.
+    /// Reports how far the server is with the call, for as long as it is let. Servers that know no tasks say nothing.
     async fn watch(&self, call: &Call, progress: &Progress) -> Infallible {
+        let question = json!({ "id_task": request::task(call), "live_preview": false });
         loop {
             sleep(LOOK).await;
-            let url = self.account.url("sdapi/v1/progress");
-            let asked = self.account.talk(self.authorized(self.account.request(Method::GET, url))).await;
+            let url = self.account.url("internal/progress");
+            let request = self.account.request(Method::POST, url).json(&question);
+            let asked = self.account.talk(self.authorized(request)).await;
             // Whatever is wrong here, the call itself will tell.
-            let Some(state) = asked.ok().and_then(|answer| answer.parse::<State>().ok()) else { continue };
-            let percent = (state.progress.clamp(0.0, 1.0) * 100.0) as u32;
-            let picture = state.current_image.and_then(|text| encoded::decode(&text).ok());
-            match picture.and_then(|data| Some((Format::of(&data)?, data))) {
-                Some((format, data)) => {
-                    progress.preview(percent, Preview { index: call.first, format, data })
-                }
-                None => progress.report(Stage::Generating, percent),
+            let state =
+                asked.ok().and_then(|answer| answer.parse::<State>().ok()).filter(|state| state.active);
+            if let Some(share) = state.and_then(|state| state.progress) {
+                progress.report(Stage::Generating, (share.clamp(0.0, 1.0) * 100.0) as u32);
             }
         }
     }
@@ -149,6 +153,7 @@ impl Provider for Automatic1111 {
 
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
         progress.report(Stage::Generating, 0);
+        let _turn = self.turn.lock().await;
         let image = tokio::select! {
             made = self.make(call) => made?,
             never = self.watch(call, progress) => match never {},

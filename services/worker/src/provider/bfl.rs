@@ -7,6 +7,7 @@ mod request;
 mod status;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,14 +18,17 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::account::{Account, Kind, poll};
-use super::{Call, CallError, Capabilities, Images, Provider, Submission, TaskId};
+use super::{Call, CallError, Capabilities, Charged, Images, Provider, Submission, TaskId};
 use crate::progress::{Progress, Stage};
+use crate::reason::Reason;
+use status::State;
 
-/// An account at Black Forest Labs. Tasks are asked after and results fetched below `bfl.ai`, whatever the region.
+/// An account at Black Forest Labs. Tasks are asked after and results fetched below `bfl.ai`, whatever the region; an
+/// operator whose results come from elsewhere lists that host.
 pub(crate) const KIND: Kind = Kind {
     base_url: "https://api.bfl.ai/v1",
     api_hosts: &["*.bfl.ai"],
-    result_hosts: &["*.bfl.ai", "*.blob.core.windows.net"],
+    result_hosts: &["*.bfl.ai"],
     paid: true,
 };
 
@@ -34,6 +38,9 @@ const OPERATIONS: [Operation; 4] =
 
 /// Longest time between two questions after a task, as its documentation advises.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How often in a row a task may be unknown. For a moment after its acceptance it is not known everywhere.
+const UNKNOWN: u32 = 5;
 
 /// The API of Black Forest Labs.
 pub struct BlackForestLabs {
@@ -59,11 +66,26 @@ impl BlackForestLabs {
         }
     }
 
-    /// How the task is getting on: its image, or none yet.
-    async fn ask(&self, polling_url: &str, progress: &Progress) -> Result<Option<status::Sample>, CallError> {
+    /// How the task ended: with an image, or unknown so often that it stays that. `unknown` counts in a row.
+    async fn ask(
+        &self,
+        polling_url: &str,
+        unknown: &AtomicU32,
+        progress: &Progress,
+    ) -> Result<Option<State>, CallError> {
         let request = self.account.request(Method::GET, self.account.given(polling_url)?);
         let answer = self.account.talk(self.authorized(request)).await?;
-        status::read(&answer, |percent| progress.report(Stage::Generating, percent), self.account.now())
+        let tell = |percent| progress.report(Stage::Generating, percent);
+        let state = status::read(&answer, tell, self.account.now())?;
+        let is_over = match &state {
+            State::Ready(_) => true,
+            State::Unknown => unknown.fetch_add(1, Ordering::Relaxed) + 1 >= UNKNOWN,
+            State::Working => {
+                unknown.store(0, Ordering::Relaxed);
+                false
+            }
+        };
+        Ok(is_over.then_some(state))
     }
 }
 
@@ -96,12 +118,17 @@ impl Provider for BlackForestLabs {
         if !answer.status.is_success() {
             return Err(status::complaint(&answer, self.account.now()));
         }
-        let accepted: Accepted = answer.parse()?;
+        let complaint = |error: CallError| error.or_graver(status::complaint(&answer, self.account.now()));
+        let accepted: Accepted = answer.parse().map_err(complaint)?;
         Ok(Submission::Accepted(TaskId(accepted.polling_url)))
     }
 
     async fn resume(&self, _call: &Call, task: &TaskId, progress: &Progress) -> Result<Images, CallError> {
-        let sample = poll(LONGEST_PAUSE, || self.ask(&task.0, progress)).await?;
+        let unknown = AtomicU32::new(0);
+        let State::Ready(sample) = poll(LONGEST_PAUSE, || self.ask(&task.0, &unknown, progress)).await?
+        else {
+            return Err(CallError::retry(Reason::ProviderOutcomeUnknown, Charged::Unknown));
+        };
         let image = self.account.fetch(&sample.link, sample.seed);
         Ok(Box::pin(stream::iter([image])))
     }

@@ -7,6 +7,9 @@ use imagioo_picture::{Format, Operation, Settings, Size};
 use imagioo_types::Screened;
 use serde_json::{Map, Value};
 
+use super::CallError;
+use crate::reason::Reason;
+
 /// What the catalogue tells an adapter besides: free-form, in the adapter's own words.
 pub type Options = Map<String, Value>;
 
@@ -65,7 +68,44 @@ impl Call {
     pub fn option(&self, name: &str) -> Option<&str> {
         self.options.get(name).and_then(Value::as_str)
     }
+
+    /// Fails when the call wishes for a setting that is not `known`: without it the result would be another. What may be
+    /// left out silently is the file format, which is found in the bytes, and the number of images, which are counted.
+    ///
+    /// # Errors
+    /// [`Reason::SettingUnsupported`].
+    pub(super) fn wishes_only(&self, known: impl Fn(&str) -> bool) -> Result<(), CallError> {
+        match self.wishes().find(|wish| !known(wish)) {
+            Some(wish) => Err(CallError::failed(Reason::SettingUnsupported).because(NotSent(wish))),
+            None => Ok(()),
+        }
+    }
+
+    /// The settings that the call has a wish for, by name.
+    fn wishes(&self) -> impl Iterator<Item = &'static str> {
+        let settings = &self.settings;
+        let all = [
+            ("size", settings.size.is_some()),
+            ("aspect_ratio", settings.aspect_ratio.is_some()),
+            ("resolution", settings.resolution.is_some()),
+            ("quality", settings.quality.is_some()),
+            ("background", settings.background.is_some()),
+            ("compression", settings.compression.is_some()),
+            ("seed", settings.seed.is_some()),
+            ("guidance", settings.guidance.is_some()),
+            ("steps", settings.steps.is_some()),
+            ("strength", settings.strength.is_some()),
+            ("negative_prompt", !self.prompt.wording().negative_text().is_empty()),
+            ("margins", self.operation == Operation::Outpaint),
+            ("upscale_factor", self.operation == Operation::Upscale && settings.upscale_factor.is_some()),
+        ];
+        all.into_iter().filter(|(_, is_wished)| *is_wished).map(|(name, _)| name)
+    }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("the setting `{0}` has no way to this model")]
+struct NotSent(&'static str);
 
 /// A picture file in memory that was verified when it was taken in.
 #[derive(Debug, Clone, PartialEq, Eq)]

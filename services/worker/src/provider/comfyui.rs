@@ -3,7 +3,12 @@
 //! Contract: the server's own `server.py`. A graph can run code on that server, so it is never a user's: the operator
 //! writes it, as a deployment's option `graph`, and names the places that a call fills (`template.rs`). The id of a call is
 //! ours, so a call can be looked up. Calls cost nothing. Uploaded pictures stay on the server; it has no way to delete them.
+//!
+//! A graph that the server cannot run because a node, a model or the device is missing is the server's fault, and no request
+//! brings that about. Everything else that goes wrong in a graph is the request's: values out of bounds, pictures that a
+//! node cannot read, more pixels than there is memory for.
 
+mod fault;
 mod history;
 mod template;
 
@@ -22,9 +27,10 @@ use sha2::{Digest as _, Sha256};
 use super::account::complaint::{Complaint, by_status, word};
 use super::account::{Account, Answer, Kind, poll, retry_after};
 use super::{
-    Call, CallError, Capabilities, Charged, Heeds, Images, Picture, Provider, ProviderImage, Submission,
-    TaskId,
+    Call, CallError, Capabilities, Charged, Fate, Heeds, Images, Picture, Provider, ProviderImage,
+    Submission, TaskId,
 };
+use crate::backoff::Backoff;
 use crate::progress::{Progress, Stage};
 use crate::reason::Reason;
 use history::{End, File};
@@ -98,7 +104,12 @@ impl ComfyUi {
 
     fn complaint(&self, answer: &Answer) -> CallError {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        by_status(answer.status, retry_after(&answer.headers, self.account.now())).because(Complaint {
+        let class = if fault::is_of_the_graph(&body) {
+            fault::broken()
+        } else {
+            by_status(answer.status, retry_after(&answer.headers, self.account.now()))
+        };
+        class.because(Complaint {
             status: answer.status.as_u16(),
             kind: word(body.get("error").and_then(|error| error.get("type"))),
             ..Complaint::default()
@@ -137,7 +148,21 @@ impl ComfyUi {
         Ok(Some(self.history(id).await?.unwrap_or(End::Forgotten)))
     }
 
+    /// A file that was made. Tries again for a few seconds: making it took longer.
     async fn file(&self, file: &File) -> Result<Bytes, CallError> {
+        let mut backoff = Backoff::short();
+        loop {
+            let error = match self.file_once(file).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => error,
+            };
+            if !matches!(error.fate, Fate::Retry { .. }) || !backoff.wait().await {
+                return Err(error);
+            }
+        }
+    }
+
+    async fn file_once(&self, file: &File) -> Result<Bytes, CallError> {
         let mut url = self.account.url("view");
         url.query_pairs_mut()
             .append_pair("filename", &file.filename)
@@ -189,7 +214,11 @@ impl Provider for ComfyUi {
         let answer = self.talk(self.request(Method::POST, "prompt").json(&body)).await?;
         let queued: Queued = answer.parse()?;
         if queued.node_errors.as_object().is_some_and(|errors| !errors.is_empty()) {
-            return Err(CallError::failed(Reason::ProviderRejected).because("nodes of the graph have errors"));
+            let failure = match fault::is_of_the_graph(&json!({ "node_errors": queued.node_errors })) {
+                true => fault::broken(),
+                false => CallError::failed(Reason::ProviderRejected),
+            };
+            return Err(failure.because("nodes of the graph have errors"));
         }
         Ok(Submission::Accepted(TaskId(queued.prompt_id)))
     }
@@ -198,6 +227,7 @@ impl Provider for ComfyUi {
         let files = match poll(LONGEST_PAUSE, || self.ask(&task.0, progress)).await? {
             End::Done(files) => files,
             End::Failed => return Err(CallError::failed(Reason::ProviderRejected)),
+            End::Broken => return Err(fault::broken()),
             End::Interrupted | End::Forgotten => {
                 return Err(CallError::retry(Reason::ProviderUnavailable, Charged::No));
             }

@@ -94,6 +94,15 @@ impl CallError {
         }
     }
 
+    /// The same when it happened before there was anything to charge for.
+    #[must_use]
+    pub fn before_the_call(mut self) -> Self {
+        if let Fate::Retry { charged, .. } = &mut self.fate {
+            *charged = Charged::No;
+        }
+        self
+    }
+
     /// Not before so much time; no effect on what may not be tried again.
     #[must_use]
     pub fn after(mut self, wait: Option<Duration>) -> Self {

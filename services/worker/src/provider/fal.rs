@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::account::{Account, Answer, Kind, poll};
 use super::fields::{self, Pictures};
-use super::{Call, CallError, Capabilities, Fate, Images, Provider, Submission, TaskId, encoded};
+use super::{Call, CallError, Capabilities, Fate, Images, Options, Provider, Submission, TaskId, encoded};
 use crate::backoff::Backoff;
 use crate::progress::{Progress, Stage};
 use crate::reason::Reason;
@@ -145,6 +145,10 @@ impl Provider for Fal {
         }
     }
 
+    fn images_per_call(&self, options: &Options) -> u32 {
+        fields::images_per_call(options, &USUAL, IMAGES_PER_CALL)
+    }
+
     /// A request that never was: whoever shows a key is told so in fal's words, and nobody else is told anything. A server
     /// that answers both alike has not looked at the key.
     async fn check(&self) -> Result<(), CallError> {
@@ -184,7 +188,8 @@ impl Provider for Fal {
         if !answer.status.is_success() {
             return Err(answer::complaint(&answer, self.account.now()));
         }
-        let task: Task = answer.parse()?;
+        let complaint = |error: CallError| error.or_graver(answer::complaint(&answer, self.account.now()));
+        let task: Task = answer.parse().map_err(complaint)?;
         let task = serde_json::to_string(&task)
             .map_err(|error| CallError::failed(Reason::ProviderBadAnswer).because(error))?;
         Ok(Submission::Accepted(TaskId(task)))

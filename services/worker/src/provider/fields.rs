@@ -8,7 +8,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Call, CallError};
+use super::{Call, CallError, Options};
 use crate::reason::Reason;
 
 /// What the tables are called in a deployment's options.
@@ -49,32 +49,49 @@ pub(super) struct Pictures {
     pub(super) mask: Option<String>,
 }
 
+/// The field of a wish, if it has one.
+fn field<'a>(options: &'a Options, usual: &[(&'a str, &'a str)], wish: &str) -> Option<&'a str> {
+    let name = match options.get(NAMES).and_then(|names| names.get(wish)) {
+        Some(named) => named.as_str(),
+        None => usual.iter().find(|(known, _)| *known == wish).map(|(_, name)| *name),
+    };
+    name.filter(|name| !name.is_empty())
+}
+
+/// Most images that one call of a deployment is asked for: `most`, or one where their number has no field.
+pub(super) fn images_per_call(options: &Options, usual: &[(&str, &str)], most: u32) -> u32 {
+    if field(options, usual, "count").is_some() { most } else { 1 }
+}
+
 /// The input of a model. `usual` are the names that its provider's models usually have.
 ///
 /// # Errors
-/// [`Reason::SettingUnsupported`] when a picture has no field to go to: without it the result would be another.
+/// [`Reason::SettingUnsupported`] when a picture or a wish has no field to go to: without it the result would be another.
 pub(super) fn input(
     call: &Call,
     usual: &[(&str, &str)],
     pictures: &Pictures,
 ) -> Result<Map<String, Value>, CallError> {
-    let table = |name: &str| call.options.get(name).and_then(Value::as_object);
-    let name = |wish: &str| match table(NAMES).and_then(|names| names.get(wish)) {
-        Some(named) => named.as_str(),
-        None => usual.iter().find(|(known, _)| *known == wish).map(|(_, name)| *name),
-    };
+    let name = |wish: &str| field(&call.options, usual, wish);
+    let has = |wishes: &[&str]| wishes.iter().any(|wish| name(wish).is_some());
+    call.wishes_only(|wish| match wish {
+        "size" => has(&["size", "size_text", "width"]),
+        wish => has(&[wish]),
+    })?;
     let mut input = Map::new();
     for wish in WISHES {
-        let Some(name) = name(wish).filter(|name| !name.is_empty()) else { continue };
+        let Some(name) = name(wish) else { continue };
         let Some(value) = value(call, pictures, wish) else { continue };
-        let words = table(VALUES).and_then(|values| values.get(wish));
+        let words = call.options.get(VALUES).and_then(|values| values.get(wish));
         let word = value.as_str().and_then(|word| words?.get(word)).cloned();
         input.insert(name.to_owned(), word.unwrap_or(value));
     }
-    let lost = |wishes: [&str; 2]| wishes.iter().all(|wish| name(wish).is_none_or(str::is_empty));
-    if (!pictures.references.is_empty() && lost(["reference", "references"]))
-        || (pictures.mask.is_some() && lost(["mask", "mask"]))
-    {
+    let all_have_fields = match pictures.references.len() {
+        0 => true,
+        1 => has(&["reference", "references"]),
+        _ => has(&["references"]),
+    };
+    if !all_have_fields || (pictures.mask.is_some() && !has(&["mask"])) {
         return Err(CallError::failed(Reason::SettingUnsupported));
     }
     let constants = call.options.iter().filter(|(name, _)| ![NAMES, VALUES].contains(&name.as_str()));
@@ -163,24 +180,46 @@ mod tests {
         let usual = json!({ "prompt": "a fox", "image_size": { "width": 64, "height": 48 }, "format": "jpeg", "seed": 7 });
         assert_eq!(sent(json!({}), &Pictures::default()), usual);
         let options = json!({
-            "field_names": { "size": "", "size_text": "size", "seed": "" },
+            "field_names": { "size": "", "size_text": "size", "seed": "number" },
             "field_values": { "format": { "jpeg": "jpg" } },
             "safety": { "level": 2 },
         });
-        let expected =
-            json!({ "prompt": "a fox", "size": "64x48", "format": "jpg", "safety": { "level": 2 } });
+        let expected = json!({ "prompt": "a fox", "size": "64x48", "format": "jpg", "number": 7,
+            "safety": { "level": 2 } });
         assert_eq!(sent(options, &Pictures::default()), expected);
+    }
+
+    #[test]
+    fn a_wish_without_a_field_is_an_error_and_not_left_out() {
+        for lacking in ["size", "seed"] {
+            let options = json!({ "field_names": { (lacking): "" } });
+            let refused = input(&call(options), &USUAL, &Pictures::default()).expect_err("it would be lost");
+            assert_eq!(refused.reason, Reason::SettingUnsupported, "{lacking}");
+        }
+        let formats = json!({ "field_names": { "format": "" } });
+        assert!(input(&call(formats), &USUAL, &Pictures::default()).is_ok(), "what arrives is looked at");
+    }
+
+    #[test]
+    fn a_call_is_asked_for_one_image_where_their_number_has_no_field() {
+        const COUNTED: [(&str, &str); 1] = [("count", "num_images")];
+        let most = |options: Value| images_per_call(options.as_object().expect("a table"), &COUNTED, 4);
+        assert_eq!(most(json!({})), 4);
+        assert_eq!(most(json!({ "field_names": { "count": "" } })), 1);
+        assert_eq!(most(json!({ "field_names": { "count": "n" } })), 4);
     }
 
     #[test]
     fn a_picture_without_a_field_is_an_error_and_not_left_out() {
         let pictures = || Pictures { references: vec!["data:1".to_owned(), "data:2".to_owned()], mask: None };
-        assert_eq!(sent(json!({}), &pictures())["image"], "data:1");
+        let first = Pictures { references: vec!["data:1".to_owned()], mask: None };
+        assert_eq!(sent(json!({}), &first)["image"], "data:1");
+        assert!(input(&call(json!({})), &USUAL, &pictures()).is_err(), "the second would be lost");
         let several = json!({ "field_names": { "reference": "", "references": "images" } });
         assert_eq!(sent(several, &pictures())["images"], json!(["data:1", "data:2"]));
         let nowhere = call(json!({ "field_names": { "reference": "" } }));
         assert!(input(&nowhere, &USUAL, &pictures()).is_err());
-        let masked = Pictures { mask: Some("data:3".to_owned()), ..pictures() };
+        let masked = Pictures { mask: Some("data:3".to_owned()), ..first };
         assert!(input(&call(json!({})), &USUAL, &masked).is_err());
     }
 }

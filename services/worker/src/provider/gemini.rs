@@ -80,13 +80,13 @@ impl Provider for Gemini {
     async fn submit(&self, call: &Call, progress: &Progress) -> Result<Submission, CallError> {
         progress.report(Stage::Generating, 0);
         let url = self.account.url(&format!("models/{}:generateContent", call.model));
-        let request = self.account.request(Method::POST, url).json(&body(call));
+        let request = self.account.request(Method::POST, url).json(&body(call)?);
         let response = self.account.send(self.authorized(request)).await?;
         let answer = self.account.read_images(response, call.count).await?;
         if !answer.status.is_success() {
             return Err(answer::complaint(&answer, self.account.now()));
         }
-        let files = answer::files(&answer)?;
+        let files = answer::files(&answer, self.account.now())?;
         let image = |file: Result<_, _>| file.map(|file| ProviderImage::from_bytes(file, None));
         let images: Vec<_> = files.into_iter().map(image).collect();
         Ok(Submission::Finished(Box::pin(stream::iter(images))))
@@ -94,8 +94,12 @@ impl Provider for Gemini {
 }
 
 /// The body of a request: pictures first, then the words. `options` of the deployment become part of
-/// `generationConfig`.
-fn body(call: &Call) -> Value {
+/// `generationConfig`. The format is Google's choice.
+///
+/// # Errors
+/// [`Reason::SettingUnsupported`](crate::reason::Reason) when a wish has no field.
+fn body(call: &Call) -> Result<Value, CallError> {
+    call.wishes_only(|wish| ["aspect_ratio", "resolution", "seed"].contains(&wish))?;
     let inline = |picture: &Picture| json!({ "inlineData": { "mimeType": picture.format.media_type(), "data": encoded::base64(picture) } });
     let words = match call.prompt.wording().prompt_text() {
         "" => VARIATION,
@@ -117,5 +121,5 @@ fn body(call: &Call) -> Value {
         config.insert("seed".to_owned(), seed.into());
     }
     config.extend(call.options.iter().map(|(name, value)| (name.clone(), value.clone())));
-    json!({ "contents": [{ "role": "user", "parts": parts }], "generationConfig": config })
+    Ok(json!({ "contents": [{ "role": "user", "parts": parts }], "generationConfig": config }))
 }

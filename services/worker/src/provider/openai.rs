@@ -35,7 +35,7 @@ pub(crate) const KIND: Kind =
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dialect {
-    /// The optional parameters the server understands; no other is sent.
+    /// The optional parameters the server understands; no other is sent, and a call that wishes for another fails.
     pub parameters: Vec<Parameter>,
     /// Whether to ask for base64 answers by `response_format`, which GPT image models refuse and others need.
     pub send_response_format: bool,
@@ -53,6 +53,12 @@ impl Default for Dialect {
             images_per_call: 10,
             partial_images: 0,
         }
+    }
+}
+
+impl Dialect {
+    fn has(&self, parameter: Parameter) -> bool {
+        self.parameters.contains(&parameter)
     }
 }
 
@@ -110,7 +116,7 @@ impl OpenAi {
 #[async_trait]
 impl Provider for OpenAi {
     fn capabilities(&self) -> Capabilities {
-        let several = self.dialect.parameters.contains(&Parameter::N) && self.dialect.partial_images == 0;
+        let several = self.dialect.has(Parameter::N) && self.dialect.partial_images == 0;
         Capabilities {
             operations: &OPERATIONS,
             images_per_call: if several { self.dialect.images_per_call.max(1) } else { 1 },

@@ -20,7 +20,8 @@ use serde_json::json;
 use super::account::{Account, Kind, poll};
 use super::fields::{self, Pictures};
 use super::{
-    Call, CallError, Capabilities, Heeds, Images, Picture, Provider, Submission, TaskId, encoded, output,
+    Call, CallError, Capabilities, Heeds, Images, Options, Picture, Provider, Submission, TaskId, encoded,
+    output,
 };
 use crate::progress::{Progress, Stage};
 use crate::reason::Reason;
@@ -110,7 +111,12 @@ impl Replicate {
         Ok(answer.parse::<Uploaded>()?.urls.get)
     }
 
+    /// The pictures of a call. Nothing is predicted yet, so nothing that fails here was charged.
     async fn pictures(&self, call: &Call) -> Result<Pictures, CallError> {
+        self.uploads(call).await.map_err(CallError::before_the_call)
+    }
+
+    async fn uploads(&self, call: &Call) -> Result<Pictures, CallError> {
         let mut pictures = Pictures::default();
         for (place, reference) in call.references.iter().enumerate() {
             pictures.references.push(self.picture(reference, &format!("reference-{place}")).await?);
@@ -147,6 +153,10 @@ impl Provider for Replicate {
 
     fn heeds(&self) -> Heeds {
         Heeds { endpoint: false, options: None, needs: &[] }
+    }
+
+    fn images_per_call(&self, options: &Options) -> u32 {
+        fields::images_per_call(options, &USUAL, IMAGES_PER_CALL)
     }
 
     async fn check(&self) -> Result<(), CallError> {

@@ -1,6 +1,8 @@
 //! What every adapter over HTTP does when its provider misbehaves: one suite, run against each provider's [`Wire`].
 
+mod bursts;
 mod own_keys;
+mod strangers;
 mod tables;
 
 use std::sync::{Arc, Mutex};
@@ -10,10 +12,13 @@ use imagioo_proto::jobs::v1::Manifest;
 use imagioo_testkit::web::{Asked, Reply, WebServer};
 use imagioo_worker::job::Job;
 
+pub use bursts::bursts;
 pub use own_keys::own_keys;
+pub use strangers::strangers;
 pub use tables::{checks, downloads, pages, polls, refusals, submits, takeovers};
 
-use crate::harness::{World, job_at, taken_over};
+use crate::harness::{World, job_at, picture, taken_over};
+use crate::pictures::kept;
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +60,10 @@ pub trait Wire: Default + Send + 'static {
     const KEY: &'static str = "test-key";
     /// Whether users may bring keys of their own.
     const OWN_KEYS: bool = true;
+    /// What a complaint looks like, whatever its status.
+    const COMPLAINT: &'static str;
+    /// Whether a job starts from a picture.
+    const PICTURE: bool = false;
     /// What a call costs that is answered with a server error.
     const SERVER_ERROR_CHARGED: &'static str = "unknown";
 
@@ -77,8 +86,18 @@ pub trait Wire: Default + Send + 'static {
         Vec::new()
     }
 
-    /// Whatever a job of one image from a text needs to be one for this provider.
+    /// Whatever a job of one image needs to be one for this provider.
     fn prepare(_job: &mut Job) {}
+}
+
+/// A job of one image for a provider.
+pub async fn prepared<W: Wire>(world: &World) -> Job {
+    let mut job = job_at("provider", 1);
+    W::prepare(&mut job);
+    if W::PICTURE {
+        job.references = vec![kept(world, &job, &picture(1)).await];
+    }
+    job
 }
 
 /// Where results are on the provider's own host.
@@ -103,6 +122,8 @@ pub struct Trial {
     pub fault: Option<Fault>,
     /// Where the provider says the result is; its own place when absent.
     pub link: Option<String>,
+    /// Where the provider says that the call can be asked after; its own place when absent.
+    pub origin: Option<String>,
     /// The result.
     pub file: Vec<u8>,
     /// Whether another worker made the call and noted its task.
@@ -120,6 +141,7 @@ impl Default for Trial {
         Self {
             fault: None,
             link: None,
+            origin: None,
             file: crate::harness::picture(1).to_vec(),
             accepted_before: false,
             call_timeout: Duration::from_secs(20),
@@ -144,18 +166,17 @@ impl Verdict {
 }
 
 impl Trial {
-    /// Runs a job from a text.
+    /// Runs a job of one image.
     pub async fn run<W: Wire>(self) -> Verdict {
         let mut world = World::new().await;
-        let mut job = job_at("provider", 1);
-        W::prepare(&mut job);
+        let job = prepared::<W>(&world).await;
         self.run_job::<W>(&mut world, job).await
     }
 
     /// Runs some job.
     pub async fn run_job<W: Wire>(self, world: &mut World, mut job: Job) -> Verdict {
         job.deployment.call_timeout = self.call_timeout;
-        let (server, steps) = serve::<W>(self.fault, self.link, self.file).await;
+        let (server, steps) = serve::<W>(self.fault, (self.link, self.origin), self.file).await;
         if self.accepted_before {
             let task = W::TASK.expect("a provider with tasks").replace("{origin}", &server.url(""));
             job = taken_over(&job, &[(0, Some(&task))]);
@@ -186,7 +207,7 @@ pub fn account<W: Wire>(server: &WebServer, key: &str) -> toml::Table {
 
 async fn serve<W: Wire>(
     mut fault: Option<Fault>,
-    link: Option<String>,
+    (link, elsewhere): (Option<String>, Option<String>),
     file: Vec<u8>,
 ) -> (WebServer, Arc<Mutex<Vec<Step>>>) {
     let steps = Arc::new(Mutex::new(Vec::new()));
@@ -203,7 +224,10 @@ async fn serve<W: Wire>(
             Step::Download => Reply::file("image/png", &file),
             _ => {
                 let link = link.clone().unwrap_or_else(|| format!("{origin}{FILE}"));
-                wire.good(asked, &Good { origin: &origin, link: &link, file: &file })
+                wire.good(
+                    asked,
+                    &Good { origin: elsewhere.as_deref().unwrap_or(&origin), link: &link, file: &file },
+                )
             }
         }
     });
@@ -235,6 +259,16 @@ macro_rules! conformance {
         #[tokio::test]
         async fn r43_every_fault_of_a_submit_has_its_class() {
             crate::conformance::submits::<$wire>().await;
+        }
+
+        #[tokio::test]
+        async fn a_burst_of_server_errors_costs_one_call_an_attempt_until_it_is_over() {
+            crate::conformance::bursts::<$wire>().await;
+        }
+
+        #[tokio::test]
+        async fn a_key_goes_to_no_address_but_the_apis_own() {
+            crate::conformance::strangers::<$wire>().await;
         }
 
         #[tokio::test]

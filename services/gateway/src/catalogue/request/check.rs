@@ -81,14 +81,45 @@ impl Check<'_> {
         self.bounds("settings.guidance", wish.guidance, model.guidance);
         self.bounds("settings.steps", wish.steps.map(f64::from), model.steps);
         self.bounds("settings.strength", wish.strength, model.strength);
+        self.lacking(asked);
+        let has = |setting: &str| !model.lacks(self.operation, setting);
         Settings {
             size,
             aspect_ratio: aspect_ratio.filter(|_| size.is_none() && (fresh || wish.aspect_ratio.is_some())),
-            resolution: resolution.filter(|_| size.is_none() && !self.operation.keeps_size()),
-            quality,
+            resolution: resolution
+                .filter(|_| size.is_none() && !self.operation.keeps_size() && has("resolution")),
+            quality: quality.filter(|_| has("quality")),
             format: Some(format),
             upscale_factor: factor,
             ..wish.clone()
+        }
+    }
+
+    /// Whether the operation has the settings that are asked for. The model may have them for others.
+    fn lacking(&mut self, asked: &Asked) {
+        let (model, wish) = (self.model, &asked.settings);
+        let fields = [
+            ("settings.size", wish.size.is_some()),
+            ("settings.aspect_ratio", wish.aspect_ratio.is_some()),
+            ("settings.resolution", wish.resolution.is_some()),
+            ("settings.quality", wish.quality.is_some()),
+            ("settings.background", wish.background.is_some()),
+            ("settings.compression", wish.compression.is_some()),
+            ("settings.seed", wish.seed.is_some()),
+            ("settings.negative_prompt", asked.negative_prompt),
+            ("settings.guidance", wish.guidance.is_some()),
+            ("settings.steps", wish.steps.is_some()),
+            ("settings.strength", wish.strength.is_some()),
+        ];
+        for (field, is_asked) in fields {
+            let setting = field.trim_start_matches("settings.");
+            if is_asked
+                && model.lacks(self.operation, setting)
+                && self.problems.iter().all(|(known, _)| *known != field)
+            {
+                let operation = self.operation.as_str();
+                self.wrong(field, format!("{operation} has no such setting here: leave it out"));
+            }
         }
     }
 

@@ -29,6 +29,7 @@ compression = true
 guidance = { min = 1.0, max = 10.0 }
 steps = { min = 1, max = 50 }
 strength = { min = 0.0, max = 1.0 }
+without = { outpaint = ["seed", "quality"] }
 prices = [
     { operation = "upscale", credits = 3 },
     { quality = "high", max_pixels = 1048576, credits = 20 },
@@ -230,4 +231,20 @@ fn numbers_stay_within_their_bounds() {
         fields("able", Asked { settings: upscale, ..edit(Operation::Upscale) }),
         ["settings.upscale_factor"]
     );
+}
+
+#[test]
+fn an_operation_may_lack_a_setting_that_the_model_has_for_others() {
+    let margins = Some(Margins { left: 16, ..Margins::default() });
+    let seeded = |operation, margins| Asked {
+        settings: Settings { seed: Some(1), margins, ..Settings::default() },
+        ..edit(operation)
+    };
+    assert!(price("able", seeded(Operation::ImageToImage, None)).is_ok());
+    assert_eq!(fields("able", seeded(Operation::Outpaint, margins)), ["settings.seed"]);
+    let plain = Asked { settings: Settings { margins, ..Settings::default() }, ..edit(Operation::Outpaint) };
+    assert_eq!(price("able", plain).expect("supported").settings.quality, None, "nor is a default filled in");
+    let strong = Settings { strength: Some(0.5), ..Settings::default() };
+    assert_eq!(fields("able", able(strong.clone())), ["settings.strength"], "there is no picture");
+    assert!(price("able", Asked { settings: strong, ..edit(Operation::Variation) }).is_ok());
 }

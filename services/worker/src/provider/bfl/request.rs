@@ -9,8 +9,10 @@ use crate::reason::Reason;
 /// The fields of a call. `options` of the deployment go last: they know the model best.
 ///
 /// # Errors
-/// [`Reason::SettingUnsupported`] when a picture is missing.
+/// [`Reason::SettingUnsupported`] when a picture is missing or a wish has no field.
 pub(super) fn body(call: &Call) -> Result<Map<String, Value>, CallError> {
+    const SENT: [&str; 6] = ["size", "aspect_ratio", "seed", "steps", "guidance", "margins"];
+    call.wishes_only(|wish| SENT.contains(&wish))?;
     let settings = &call.settings;
     let mut fields = pictures(call)?;
     let number = |value: Option<u32>| value.map(Value::from);

@@ -1,4 +1,5 @@
-//! What the provider says of a task or a request.
+//! What the provider says of a task or a request. A task that ends with an error of no known kind is the request's failure,
+//! as in every adapter.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,6 +9,16 @@ use crate::provider::account::complaint::{Complaint, by_status, plain, word};
 use crate::provider::account::{Answer, retry_after};
 use crate::provider::{CallError, Refusal};
 use crate::reason::Reason;
+
+/// How a task is getting on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// With this image.
+    Ready(Sample),
+    Working,
+    /// Whoever answered does not know the task.
+    Unknown,
+}
 
 /// A finished image.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,30 +44,25 @@ struct Task {
 #[error("the task is ready and has no sample")]
 struct NoSample;
 
-/// Reads the answer to a question after a task: its image, or nothing yet.
+/// Reads the answer to a question after a task.
 ///
 /// # Errors
 /// The task failed, or the question did and may be asked again.
-pub(super) fn read(
-    answer: &Answer,
-    tell: impl FnOnce(u32),
-    now: OffsetDateTime,
-) -> Result<Option<Sample>, CallError> {
-    // A task is not everywhere at once: for a moment after its acceptance it may be unknown.
+pub(super) fn read(answer: &Answer, tell: impl FnOnce(u32), now: OffsetDateTime) -> Result<State, CallError> {
     if answer.status.as_u16() == 404 {
-        return Ok(None);
+        return Ok(State::Unknown);
     }
     if !answer.status.is_success() {
         return Err(complaint(answer, now));
     }
-    let task: Task = answer.parse()?;
+    let task: Task = answer.parse().map_err(|error| error.or_graver(complaint(answer, now)))?;
     let said = task.error.as_ref().or(task.details.as_ref());
     match plain(&task.status).as_str() {
         "ready" => {
             let result = task.result.unwrap_or_default();
             let link = result.get("sample").and_then(Value::as_str).map(str::to_owned);
             let link = link.ok_or_else(|| CallError::failed(Reason::ProviderBadAnswer).because(NoSample))?;
-            Ok(Some(Sample { link, seed: result.get("seed").and_then(Value::as_i64) }))
+            Ok(State::Ready(Sample { link, seed: result.get("seed").and_then(Value::as_i64) }))
         }
         "requestmoderated" => Err(refused(false, said)),
         "contentmoderated" => Err(refused(true, said)),
@@ -66,12 +72,12 @@ pub(super) fn read(
                 Complaint { status: answer.status.as_u16(), code: word(said), ..Complaint::default() };
             Err(CallError::failed(Reason::ProviderRejected).because(complaint))
         }
-        "tasknotfound" => Ok(None),
+        "tasknotfound" => Ok(State::Unknown),
         _ => {
             if let Some(share) = task.progress.filter(|share| (0.0..=1.0).contains(share)) {
                 tell((share * 100.0) as u32);
             }
-            Ok(None)
+            Ok(State::Working)
         }
     }
 }

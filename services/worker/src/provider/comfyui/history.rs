@@ -3,13 +3,17 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::fault;
+
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
     /// With these files.
     Done(Vec<File>),
-    /// The graph does not work.
+    /// The graph does not work with what the call put in.
     Failed,
+    /// The server cannot run the graph at all.
+    Broken,
     /// Somebody stopped it there.
     Interrupted,
     /// The server knows nothing of it: it was started anew.
@@ -33,15 +37,16 @@ pub(super) fn end(history: &Value, id: &str) -> Option<End> {
     let status = entry.get("status");
     let messages = status.and_then(|status| status.get("messages")).and_then(Value::as_array);
     let said = |kind: &str| {
-        messages.is_some_and(|messages| {
-            messages.iter().any(|message| message.get(0).and_then(Value::as_str) == Some(kind))
-        })
+        let is_it = |message: &&Value| message.get(0).and_then(Value::as_str) == Some(kind);
+        messages.and_then(|messages| messages.iter().find(is_it))
     };
-    if said("execution_interrupted") {
+    if said("execution_interrupted").is_some() {
         return Some(End::Interrupted);
     }
     if status.and_then(|status| status.get("status_str")).and_then(Value::as_str) == Some("error") {
-        return Some(End::Failed);
+        let exception = said("execution_error").and_then(|message| message.get(1));
+        let is_broken = exception.is_some_and(fault::is_of_the_server);
+        return Some(if is_broken { End::Broken } else { End::Failed });
     }
     let outputs = entry.get("outputs").and_then(Value::as_object);
     let images = outputs.into_iter().flatten().filter_map(|(_, output)| output.get("images")?.as_array());
@@ -62,6 +67,9 @@ mod tests {
         let error =
             json!({ "status_str": "error", "completed": false, "messages": [["execution_error", {}]] });
         assert_eq!(end(&entry(error), "a"), Some(End::Failed));
+        let lacking = json!({ "status_str": "error", "completed": false,
+            "messages": [["execution_error", { "exception_type": "FileNotFoundError" }]] });
+        assert_eq!(end(&entry(lacking), "a"), Some(End::Broken));
         let stopped =
             json!({ "status_str": "error", "completed": false, "messages": [["execution_interrupted", {}]] });
         assert_eq!(end(&entry(stopped), "a"), Some(End::Interrupted));

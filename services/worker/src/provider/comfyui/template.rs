@@ -4,6 +4,8 @@
 //! Names: `prompt`, `negative_prompt`, `seed`, `width`, `height`, `steps`, `guidance`, `strength`, `upscale_factor`,
 //! `model`, `image`, `image_2` and so on, `mask`, `left`, `top`, `right`, `bottom`.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::provider::{Call, CallError};
@@ -30,25 +32,47 @@ enum Unfit {
 /// The graph of a call.
 ///
 /// # Errors
-/// [`Reason::SettingUnsupported`] when there is no graph, or a place that nothing fills.
+/// [`Reason::SettingUnsupported`] when there is no graph, a place that nothing fills, or a wish that has no place.
 pub(super) fn fill(call: &Call, pictures: &Pictures) -> Result<Value, CallError> {
     let unfit = |error: Unfit| CallError::failed(Reason::SettingUnsupported).because(error);
     let graph = call.options.get(GRAPH).ok_or_else(|| unfit(Unfit::NoGraph))?;
+    let mut places = HashSet::new();
+    name_places(graph, &mut places);
+    let has = |names: &[&str]| names.iter().any(|name| places.contains(name));
+    call.wishes_only(|wish| match wish {
+        "size" => has(&["width", "height"]),
+        "margins" => has(&["left", "top", "right", "bottom"]),
+        wish => has(&[wish]),
+    })?;
     // The same graph twice is not run again by the server: without a wish the seed is new.
     let seed = call.settings.seed.unwrap_or_else(|| rand::random::<u32>().into());
     filled(graph, &|name| value(call, pictures, seed, name)).map_err(unfit)
 }
 
+/// The name of a place, and its default.
+fn place(text: &str) -> Option<(&str, Option<&str>)> {
+    let place = text.strip_prefix("{{")?.strip_suffix("}}")?;
+    Some(match place.split_once('|') {
+        Some((name, default)) => (name.trim(), Some(default.trim())),
+        None => (place.trim(), None),
+    })
+}
+
+fn name_places<'a>(graph: &'a Value, places: &mut HashSet<&'a str>) {
+    match graph {
+        Value::String(text) => places.extend(place(text).map(|(name, _)| name)),
+        Value::Array(items) => items.iter().for_each(|item| name_places(item, places)),
+        Value::Object(fields) => fields.values().for_each(|inner| name_places(inner, places)),
+        _ => {}
+    }
+}
+
 fn filled(graph: &Value, value: &impl Fn(&str) -> Option<Value>) -> Result<Value, Unfit> {
     match graph {
-        Value::String(text) => match text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")) {
+        Value::String(text) => match place(text) {
             None => Ok(graph.clone()),
-            Some(place) => {
-                let (name, default) = match place.split_once('|') {
-                    Some((name, default)) => (name.trim(), Some(read(default.trim()))),
-                    None => (place.trim(), None),
-                };
-                value(name).or(default).ok_or_else(|| Unfit::NoValue(name.to_owned()))
+            Some((name, default)) => {
+                value(name).or(default.map(read)).ok_or_else(|| Unfit::NoValue(name.to_owned()))
             }
         },
         Value::Array(items) => items.iter().map(|item| filled(item, value)).collect(),

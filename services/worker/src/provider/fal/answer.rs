@@ -40,7 +40,7 @@ pub(super) fn is_of_fal(answer: &Answer) -> bool {
     }
 }
 
-/// What a complaint means: by the `type` of its details, then by its status.
+/// What a complaint means: by the `type` of its details, then by its status, then by what it says of trying again.
 pub(super) fn complaint(answer: &Answer, now: OffsetDateTime) -> CallError {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let detail = body.get("detail").unwrap_or(&body);
@@ -51,9 +51,20 @@ pub(super) fn complaint(answer: &Answer, now: OffsetDateTime) -> CallError {
     let class = if let Some(refused) = kind("content_policy_violation") {
         CallError::refused(refusal(refused))
     } else if header("x-fal-request-timeout-type") == Some("user") {
-        CallError::retry(Reason::ProviderTimeout, Charged::No)
+        // A deadline of our own wishing was missed; its pages forbid to try that again.
+        CallError::failed(Reason::ProviderTimeout)
     } else {
         by_status(answer.status, retry_after(&answer.headers, now))
+    };
+    let class = match (&class.fate, header("x-fal-retryable").or(header("x-fal-needs-retry"))) {
+        // The same request would end the same way: it is the request's failure.
+        (Fate::Retry { .. }, Some("false" | "0")) if answer.status.is_server_error() => {
+            CallError::failed(Reason::ProviderRejected)
+        }
+        (Fate::Failed, Some("true" | "1")) if class.reason == Reason::ProviderRejected => {
+            CallError::retry(Reason::ProviderUnavailable, Charged::Unknown)
+        }
+        _ => class,
     };
     // Server errors are never charged, say its pages on billing.
     let class = match class.fate {
@@ -82,7 +93,8 @@ fn refusal(detail: &Value) -> Refusal {
     Refusal { output: !about_input, categories: categories.map(|name| word(Some(name))).collect() }
 }
 
-/// The images of a result. One that fal's checker blackened is a refusal.
+/// The images of a result. One that fal's checker blackened is a refusal. The seed that is told made the first image, and
+/// which ones made the others is not told.
 ///
 /// # Errors
 /// There is none.
@@ -103,7 +115,7 @@ pub(super) fn images(account: &Account, result: &Value) -> Result<Images, CallEr
             if flagged(place) {
                 Err(CallError::refused(refused()))
             } else {
-                output::image(account, link, seed)
+                output::image(account, link, seed.filter(|_| place == 0))
             }
         })
         .collect();

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -30,6 +31,9 @@ struct Content {
     candidates: Vec<Candidate>,
     #[serde(default)]
     prompt_feedback: Option<Feedback>,
+    /// A complaint under a success's status.
+    #[serde(default)]
+    error: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -76,9 +80,15 @@ struct NoImage(String);
 /// The files of an answer, each with its own fate.
 ///
 /// # Errors
-/// It is a refusal, or holds no image at all.
-pub(super) fn files(answer: &Answer) -> Result<Vec<Result<Bytes, CallError>>, CallError> {
+/// It is a refusal or a complaint, or holds no image at all.
+pub(super) fn files(
+    answer: &Answer,
+    now: OffsetDateTime,
+) -> Result<Vec<Result<Bytes, CallError>>, CallError> {
     let content: Content = answer.parse()?;
+    if content.error.is_some() {
+        return Err(complaint(answer, now));
+    }
     if let Some(reason) = content.prompt_feedback.and_then(|feedback| feedback.block_reason) {
         return Err(refused(false, &reason));
     }

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use crate::provider::account::complaint::{Complaint, by_status, plain, request_id, tame, word};
 use crate::provider::account::retry_after;
-use crate::provider::{CallError, Refusal};
+use crate::provider::{CallError, Charged, Fate, Refusal};
 use crate::reason::Reason;
 
 /// Codes and types of a moderation refusal, in any spelling of case and underscores.
@@ -46,9 +46,22 @@ pub(super) fn classify(
     } else if named(&EXHAUSTED) {
         CallError::failed(Reason::ProviderQuota)
     } else {
-        by_status(status, retry_after(headers, now))
+        advised(by_status(status, retry_after(headers, now)), headers)
     };
     class.because(complaint)
+}
+
+/// The same, if the server does not say itself whether to try again, as OpenAI's own clients ask it.
+fn advised(class: CallError, headers: &HeaderMap) -> CallError {
+    let advice = headers.get("x-should-retry").and_then(|value| value.to_str().ok());
+    match (&class.fate, advice) {
+        (Fate::Retry { .. }, Some("false")) => CallError::failed(class.reason),
+        // What was not accepted was not made.
+        (Fate::Failed, Some("true")) if class.reason == Reason::ProviderRejected => {
+            CallError::retry(Reason::ProviderUnavailable, Charged::No)
+        }
+        _ => class,
+    }
 }
 
 /// The refusal that an error object expresses, if any: by code, by type, by an inner error, or by moderation details.
@@ -102,7 +115,6 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::provider::{Charged, Fate};
 
     const NOW: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
 
@@ -169,6 +181,25 @@ mod tests {
             let error = class(status, body);
             assert_eq!((error.fate, error.reason), (fate, reason), "{status} {body}");
         }
+    }
+
+    #[test]
+    fn what_the_server_says_of_trying_again_is_heeded() {
+        let told = |status: u16, body: &str, advice: &'static str| {
+            let headers = HeaderMap::from_iter([(
+                reqwest::header::HeaderName::from_static("x-should-retry"),
+                reqwest::header::HeaderValue::from_static(advice),
+            )]);
+            let status = StatusCode::from_u16(status).expect("a status");
+            let error = classify(status, &headers, body.as_bytes(), NOW);
+            (error.fate, error.reason)
+        };
+        let free = Fate::Retry { after: None, charged: Charged::No };
+        let refusal = r#"{"error":{"code":"moderation_blocked"}}"#;
+        assert_eq!(told(500, "", "false"), (Fate::Failed, Reason::ProviderUnavailable));
+        assert_eq!(told(400, "", "true"), (free, Reason::ProviderUnavailable));
+        assert_eq!(told(401, "", "true"), (Fate::Failed, Reason::ProviderAuth));
+        assert!(matches!(told(400, refusal, "true").0, Fate::Refused(_)));
     }
 
     #[test]

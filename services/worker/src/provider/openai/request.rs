@@ -49,7 +49,7 @@ impl Parameter {
 
 /// The body of a generation.
 pub(super) fn json(dialect: &Dialect, call: &Call) -> Result<Vec<u8>, CallError> {
-    serde_json::to_vec(&fields(dialect, call))
+    serde_json::to_vec(&fields(dialect, call)?)
         .map_err(|error| CallError::failed(Reason::SettingUnsupported).because(error))
 }
 
@@ -73,9 +73,14 @@ pub(super) async fn form(dialect: &Dialect, call: &Call) -> Result<Form, CallErr
         Value::String(text) => text,
         other => other.to_string(),
     };
-    let mut form = fields(dialect, call)
-        .into_iter()
-        .fold(Form::new(), |form, (name, value)| form.text(name, text(value)));
+    let mut fields = fields(dialect, call)?;
+    // Without a size the result would have any, and not that of the canvas.
+    if let (Operation::Outpaint, Some(canvas), true) =
+        (call.operation, images.first(), dialect.has(Parameter::Size))
+    {
+        fields.entry("size").or_insert_with(|| canvas.size.to_string().into());
+    }
+    let mut form = fields.into_iter().fold(Form::new(), |form, (name, value)| form.text(name, text(value)));
     for (place, image) in images.iter().enumerate() {
         form = form.part("image[]", part(image, &format!("image-{place}"))?);
     }
@@ -100,7 +105,19 @@ fn words(call: &Call) -> &str {
 }
 
 /// Everything that is not a picture.
-fn fields(dialect: &Dialect, call: &Call) -> Map<String, Value> {
+///
+/// # Errors
+/// [`Reason::SettingUnsupported`] when the call wishes for something that the server does not understand.
+fn fields(dialect: &Dialect, call: &Call) -> Result<Map<String, Value>, CallError> {
+    call.wishes_only(|wish| match wish {
+        "size" => dialect.has(Parameter::Size),
+        "quality" => dialect.has(Parameter::Quality),
+        "background" => dialect.has(Parameter::Background),
+        "compression" => dialect.has(Parameter::OutputCompression),
+        "seed" => dialect.has(Parameter::Seed),
+        "negative_prompt" => dialect.has(Parameter::NegativePrompt),
+        wish => wish == "margins",
+    })?;
     let settings = &call.settings;
     let negative = Some(call.prompt.wording().negative_text()).filter(|text| !text.is_empty());
     let optional = [
@@ -117,7 +134,7 @@ fn fields(dialect: &Dialect, call: &Call) -> Map<String, Value> {
     fields.insert("model".to_owned(), call.model.as_str().into());
     fields.insert("prompt".to_owned(), words(call).into());
     for (parameter, name, value) in optional {
-        if let Some(value) = value.filter(|_| dialect.parameters.contains(&parameter)) {
+        if let Some(value) = value.filter(|_| dialect.has(parameter)) {
             fields.insert(name.to_owned(), value);
         }
     }
@@ -129,5 +146,5 @@ fn fields(dialect: &Dialect, call: &Call) -> Map<String, Value> {
         fields.insert("response_format".to_owned(), "b64_json".into());
     }
     fields.extend(call.options.iter().map(|(name, value)| (name.clone(), value.clone())));
-    fields
+    Ok(fields)
 }

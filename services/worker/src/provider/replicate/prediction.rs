@@ -1,4 +1,5 @@
-//! What Replicate says of a prediction, and what its complaints mean.
+//! What Replicate says of a prediction, and what its complaints mean. A prediction that failed is the request's failure, as in
+//! every adapter, unless it says that it was interrupted.
 
 use std::time::Duration;
 
@@ -30,9 +31,36 @@ pub(super) struct Urls {
     pub(super) get: String,
 }
 
-/// How its models put a refusal; there is no code for it.
-const REFUSALS: [&str; 8] =
-    ["nsfw", "sensitive", "moderation", "content policy", "safety", "e005", "flagged", "inappropriate"];
+/// How its models put a refusal, word by word; there is no code for it but `E005`.
+const REFUSALS: [&str; 14] = [
+    "nsfw content detected",
+    "nsfw content was detected",
+    "nsfw image detected",
+    "potential nsfw content",
+    "flagged as sensitive",
+    "flagged as nsfw",
+    "flagged as inappropriate",
+    "flagged by safety",
+    "flagged by moderation",
+    "flagged by content moderation",
+    "content policy",
+    "content moderation",
+    "safety filter",
+    "e005",
+];
+
+/// How they say that it was the request that was refused. `input or output was flagged` is not that.
+const ABOUT_INPUT: [&str; 6] = [
+    "prompt was flagged",
+    "prompt flagged",
+    "prompt has been flagged",
+    "input was flagged",
+    "input flagged",
+    "input image was flagged",
+];
+
+/// How Replicate says that it stopped a prediction for reasons of its own.
+const INTERRUPTED: &str = "prediction interrupted please retry";
 
 /// A prediction that did not work; its own words stay out of logs, they may hold the prompt.
 #[derive(Debug, thiserror::Error)]
@@ -69,12 +97,7 @@ impl Prediction {
                 Err(CallError::failed(Reason::ProviderOutcomeUnknown).because(Removed))
             }
             "succeeded" => Ok(self.output.unwrap_or_default()),
-            "failed" if self.is_refused() => {
-                Err(CallError::refused(Refusal { output: true, categories: Vec::new() }).because(not_done()))
-            }
-            "failed" => {
-                Err(CallError::retry(Reason::ProviderUnavailable, Charged::Unknown).because(not_done()))
-            }
+            "failed" => Err(self.failure().because(not_done())),
             "canceled" => Err(CallError::failed(Reason::ProviderRejected).because(not_done())),
             // Its deadline came before its start; that is not charged.
             "aborted" => Err(CallError::retry(Reason::ProviderTimeout, Charged::No).because(not_done())),
@@ -82,9 +105,24 @@ impl Prediction {
         }
     }
 
-    fn is_refused(&self) -> bool {
-        let text = self.error.as_ref().map(|error| error.to_string().to_lowercase()).unwrap_or_default();
-        REFUSALS.iter().any(|phrase| text.contains(phrase))
+    /// Why it failed, by its own words.
+    fn failure(&self) -> CallError {
+        let text = match &self.error {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => String::new(),
+        };
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let words = format!(" {} ", words.collect::<Vec<_>>().join(" ").to_lowercase());
+        let says = |phrase: &str| words.contains(&format!(" {phrase} "));
+        if REFUSALS.into_iter().any(says) || ABOUT_INPUT.into_iter().any(says) {
+            let output = !ABOUT_INPUT.into_iter().any(says);
+            return CallError::refused(Refusal { output, categories: Vec::new() });
+        }
+        if words.starts_with(&format!(" {INTERRUPTED} ")) {
+            return CallError::retry(Reason::ProviderUnavailable, Charged::Unknown);
+        }
+        CallError::failed(Reason::ProviderRejected)
     }
 }
 

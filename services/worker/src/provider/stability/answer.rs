@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -32,6 +33,11 @@ struct Body {
     seed: Option<i64>,
     #[serde(default)]
     id: Option<String>,
+    /// What a complaint has, under whatever status; it has an `id` as well.
+    #[serde(default)]
+    errors: Option<IgnoredAny>,
+    #[serde(default)]
+    name: Option<IgnoredAny>,
 }
 
 /// Reads an answer.
@@ -48,6 +54,9 @@ pub(super) fn read(answer: &Answer, now: OffsetDateTime) -> Result<Outcome, Call
     let body: Body = answer.parse()?;
     if body.finish_reason.as_deref() == Some("CONTENT_FILTERED") {
         return Err(CallError::refused(Refusal { output: true, categories: Vec::new() }));
+    }
+    if body.image.is_none() && (body.errors.is_some() || body.name.is_some()) {
+        return Err(complaint(answer, now));
     }
     match (body.image, body.id) {
         (Some(image), _) => Ok(Outcome::Image(encoded::decode(&image)?, body.seed)),

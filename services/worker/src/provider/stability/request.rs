@@ -7,6 +7,9 @@ use serde_json::Value;
 use crate::provider::{Call, CallError, Picture};
 use crate::reason::Reason;
 
+/// How many times wider and higher an upscale is.
+const FACTOR: u32 = 4;
+
 /// Where a call goes: as the catalogue says, or the usual place of its operation.
 pub(super) fn path(call: &Call) -> &str {
     if !call.endpoint.is_empty() {
@@ -26,15 +29,16 @@ pub(super) fn path(call: &Call) -> &str {
 /// The form. The provider's masks are white where to repaint, as imagioo's are. `options` of the deployment go last.
 ///
 /// # Errors
-/// [`Reason::SettingUnsupported`] when a picture is missing.
+/// [`Reason::SettingUnsupported`] when a picture is missing or a wish has no field.
 pub(super) fn form(call: &Call) -> Result<Form, CallError> {
+    call.wishes_only(|wish| is_sent(call, wish))?;
     let missing = || CallError::failed(Reason::SettingUnsupported);
     let settings = &call.settings;
     let wording = call.prompt.wording();
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let number = |value: Option<u32>| value.map(|value| value.to_string());
     let mut fields = vec![
-        ("prompt", text(wording.prompt_text())),
+        ("prompt", text(wording.prompt_text()).or(usual_words(call))),
         ("negative_prompt", text(wording.negative_text())),
         ("seed", settings.seed.map(|seed| seed.to_string())),
         ("output_format", Some(call.format().as_str().to_owned())),
@@ -74,6 +78,23 @@ pub(super) fn form(call: &Call) -> Result<Form, CallError> {
     }
     // The API takes forms with a file only; this is how its documentation sends one that has none.
     Ok(if call.operation == Operation::TextToImage { form.part("none", Part::text("")) } else { form })
+}
+
+/// Whether a setting has a field. Aspect ratios are for what is made from words alone, and the factor of an upscale is fixed.
+fn is_sent(call: &Call, wish: &str) -> bool {
+    match (call.operation, wish) {
+        (Operation::TextToImage, "aspect_ratio") | (Operation::Outpaint, "margins") => true,
+        (Operation::ImageToImage, "strength") => true,
+        (Operation::Upscale, "upscale_factor") => call.settings.upscale_factor == Some(FACTOR),
+        (Operation::RemoveBackground, _) | (Operation::Outpaint, "negative_prompt") => false,
+        (_, wish) => ["seed", "negative_prompt"].contains(&wish),
+    }
+}
+
+/// What is said where there must be words, and imagioo asks for none: two of the upscales want to be told what they show.
+fn usual_words(call: &Call) -> Option<String> {
+    let must = call.operation == Operation::Upscale && !path(call).ends_with("/fast");
+    must.then(|| "A sharp and detailed picture.".to_owned())
 }
 
 fn part(picture: &Picture, name: &str) -> Result<Part, CallError> {

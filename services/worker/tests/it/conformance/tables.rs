@@ -5,8 +5,8 @@ use std::time::Duration;
 use imagioo_proto::jobs::v1::manifest::Ending;
 use imagioo_testkit::web::{Reply, WebServer};
 
-use super::{Fault, Step, Trial, Wire, account};
-use crate::harness::{NOW, World, ending, job_at, picture, registry, taken_over};
+use super::{Fault, Step, Trial, Wire, account, prepared};
+use crate::harness::{NOW, World, ending, picture, registry, taken_over};
 
 const HTML: &[u8] = b"<!DOCTYPE html><title>busy</title><script>alert(1)</script>";
 
@@ -39,7 +39,8 @@ pub async fn submits<W: Wire>() {
         ("503", Reply::typed(503, "text/html", HTML), server_error),
         ("a page", Reply::file("text/html", HTML), nonsense.clone()),
         ("half", Reply::json(200, r#"{"data":[{"a":"iVBOR"#), nonsense.clone()),
-        ("a list", Reply::json(200, "[1]"), nonsense),
+        ("a list", Reply::json(200, "[1]"), nonsense.clone()),
+        ("a complaint under 200", Reply::json(200, W::COMPLAINT), nonsense),
         ("reset", Reply::Reset, unavailable.clone()),
         ("cut", Reply::Cut { body: vec![b' '; 100], after: 50 }, unavailable),
         ("endless", Reply::Endless("{\"a\":\""), "failed:PROVIDER_BAD_ANSWER".to_owned()),
@@ -138,8 +139,7 @@ pub async fn takeovers<W: Wire>() {
         return;
     }
     let mut world = World::new().await;
-    let mut job = job_at("provider", 1);
-    W::prepare(&mut job);
+    let job = prepared::<W>(&world).await;
     let verdict = Trial::default().run_job::<W>(&mut world, taken_over(&job, &[(0, None)])).await;
     if W::REPEATABLE {
         assert_eq!((ending(&verdict.manifest).as_str(), verdict.count(Step::Submit)), ("complete", 1));

@@ -1,13 +1,15 @@
-//! AUTOMATIC1111, after its `modules/api`.
+//! AUTOMATIC1111, after its `modules/api` and `modules/progress.py`.
+
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use imagioo_picture::{Margins, Operation};
-use imagioo_testkit::web::{Asked, Reply};
+use imagioo_picture::{Margins, Operation, Settings, Size};
+use imagioo_testkit::web::{Asked, Reply, WebServer};
 use serde_json::{Value, json};
 
 use crate::conformance::{Good, Step, Trial, Wire, conformance};
-use crate::harness::{World, ending, job_at, picture};
+use crate::harness::{Running, World, ending, job_at, picture};
 use crate::pictures::{kept, mask};
 
 #[derive(Default)]
@@ -22,9 +24,11 @@ impl Wire for Automatic1111 {
     const TASK: Option<&'static str> = None;
     const REPEATABLE: bool = true;
     const KEY: &'static str = "user:test-key";
+    const COMPLAINT: &'static str =
+        r#"{"error":"OutOfMemoryError","detail":"","body":"","errors":"CUDA out of memory."}"#;
 
     fn step(&self, asked: &Asked) -> Step {
-        if asked.path == "/sdapi/v1/progress" { Step::Other } else { Step::Submit }
+        if asked.path == "/internal/progress" { Step::Other } else { Step::Submit }
     }
 
     fn good(&mut self, asked: &Asked, good: &Good<'_>) -> Reply {
@@ -33,7 +37,7 @@ impl Wire for Automatic1111 {
         let file = STANDARD.encode(good.file);
         let body = match asked.path.as_str() {
             "/sdapi/v1/extra-single-image" => json!({ "html_info": "", "image": file }),
-            "/sdapi/v1/progress" => json!({ "progress": 0.4, "eta_relative": 1.0, "current_image": null }),
+            "/internal/progress" => json!({ "active": false, "queued": true, "completed": false }),
             _ => json!({ "images": [file], "parameters": {}, "info": r#"{"seed": 42}"# }),
         };
         Reply::json(200, &body.to_string())
@@ -53,7 +57,10 @@ async fn asked(world: &mut World, job: imagioo_worker::job::Job) -> (String, Val
 async fn each_operation_has_its_place_and_its_pictures() {
     let mut world = World::new().await;
     let job = job_at("provider", 1);
-    let (path, body) = asked(&mut world, job.clone()).await;
+    let (path, mut body) = asked(&mut world, job.clone()).await;
+    let task = body.as_object_mut().expect("fields").remove("force_task_id");
+    let named = task.is_some_and(|task| task.as_str().is_some_and(|task| task.starts_with("task(")));
+    assert!(named, "the server is told under what name it will be asked");
     let expected = json!({ "prompt": "a red fox under a full moon", "negative_prompt": "", "width": 64, "height": 48,
         "seed": 7, "override_settings": { "sd_model_checkpoint": "model-1" } });
     assert_eq!((path.as_str(), &body), ("/sdapi/v1/txt2img", &expected));
@@ -71,7 +78,7 @@ async fn each_operation_has_its_place_and_its_pictures() {
         let mut job = job.clone();
         job.lease.generation = imagioo_types::GenerationId::generate();
         job.operation = operation;
-        job.settings.size = None;
+        job.settings = Settings::default();
         job.settings.margins = Some(Margins { left: 16, top: 0, right: 0, bottom: 16 });
         job.references = vec![kept(&world, &job, &picture(1)).await];
         if operation == Operation::Inpaint {
@@ -87,19 +94,12 @@ async fn each_operation_has_its_place_and_its_pictures() {
     }
 }
 
-/// The server is asked how far it is while it works, and its draft is shown.
-#[tokio::test]
-async fn progress_and_a_draft_are_shown_while_it_works() {
-    use std::time::Duration;
-
-    use imagioo_testkit::web::WebServer;
-
-    let mut world = World::new().await;
-    let server = WebServer::start(|asked| {
+/// A server that works for a while, and says this to each question after how far it is.
+async fn busy(world: &World, progress: fn(&Asked) -> Value) -> (WebServer, Running) {
+    let server = WebServer::start(move |asked| {
         let file = STANDARD.encode(picture(1));
-        if asked.path == "/sdapi/v1/progress" {
-            let body = json!({ "progress": 0.4, "current_image": file });
-            return Reply::json(200, &body.to_string());
+        if asked.path.ends_with("/progress") {
+            return Reply::json(200, &progress(asked).to_string());
         }
         let made = Reply::json(200, &json!({ "images": [file], "info": "{}" }).to_string());
         Reply::Late(Duration::from_millis(1500), Box::new(made))
@@ -111,16 +111,98 @@ async fn progress_and_a_draft_are_shown_while_it_works() {
     ]);
     let providers = toml::Table::from_iter([("provider".to_owned(), account.into())]);
     let worker = world.start_configured(toml::Table::from_iter([("providers".to_owned(), providers.into())]));
+    (server, worker)
+}
+
+/// Runs one job; every percentage that was shown. Nothing but percentages may be.
+async fn shown(progress: fn(&Asked) -> Value) -> Vec<i32> {
+    let mut world = World::new().await;
+    let (server, worker) = busy(&world, progress).await;
     let mut hints = world.progress().await;
-    let job = job_at("provider", 1);
-    world.submit(&job).await;
-    let shown = loop {
-        let hint = crate::harness::next(&mut hints).await;
-        if let Some(preview) = hint.preview {
-            break (hint.percent, preview.data);
+    world.submit(&job_at("provider", 1)).await;
+    let mut percents = Vec::new();
+    let mut outcome = std::pin::pin!(world.outcome());
+    let outcome = loop {
+        tokio::select! {
+            hint = crate::harness::next(&mut hints) => {
+                assert_eq!(hint.preview, None, "it may be somebody else's");
+                percents.push(hint.percent);
+            }
+            outcome = &mut outcome => break outcome,
         }
     };
-    assert_eq!(shown, (40, picture(1)));
-    assert_eq!(ending(&world.outcome().await.manifest), "complete");
+    assert_eq!(ending(&outcome.manifest), "complete");
     worker.stop().await;
+    let asked = server.asked();
+    let sent = asked.iter().find(|asked| asked.path == "/sdapi/v1/txt2img").expect("a submit").json();
+    let questions: Vec<_> = asked.iter().filter(|asked| asked.path.ends_with("/progress")).collect();
+    assert!(!questions.is_empty());
+    for question in questions {
+        assert_eq!(question.path, "/internal/progress", "not what the server shows of whatever it runs");
+        assert_eq!(question.json()["id_task"], sent["force_task_id"]);
+        assert_eq!(question.json()["live_preview"], false);
+    }
+    percents
+}
+
+#[tokio::test]
+async fn how_far_its_own_task_is_shows_without_a_draft() {
+    let percents = shown(|_| {
+        let file = STANDARD.encode(picture(9));
+        json!({ "active": true, "progress": 0.4, "live_preview": format!("data:image/png;base64,{file}"),
+            "current_image": file })
+    });
+    assert!(percents.await.contains(&40));
+}
+
+/// While another job runs there, or on servers that know no tasks, nothing is known.
+#[tokio::test]
+async fn nothing_is_shown_of_another_job_that_the_server_works_on() {
+    let percents = shown(|_| {
+        let file = STANDARD.encode(picture(9));
+        json!({ "active": false, "queued": true, "progress": 0.4, "current_image": file })
+    });
+    assert!(percents.await.iter().all(|percent| *percent == 0));
+    let percents = shown(|_| json!({ "progress": 0.4, "current_image": STANDARD.encode(picture(9)) }));
+    assert!(percents.await.iter().all(|percent| *percent == 0));
+}
+
+#[tokio::test]
+async fn a_server_is_asked_for_one_job_at_a_time() {
+    let mut world = World::new().await;
+    let (server, worker) = busy(&world, |_| json!({ "active": false })).await;
+    for _ in 0..2 {
+        world.submit(&job_at("provider", 1)).await;
+    }
+    for _ in 0..2 {
+        assert_eq!(ending(&world.outcome().await.manifest), "complete");
+    }
+    let paths: Vec<_> = server.asked().iter().map(|asked| asked.path.clone()).collect();
+    let is_submit = |path: &String| path == "/sdapi/v1/txt2img";
+    let submits: Vec<_> = (0..paths.len()).filter(|place| is_submit(&paths[*place])).collect();
+    assert_eq!(submits.len(), 2);
+    assert!(submits[1] - submits[0] > 1, "the first one was asked after before the other came: {paths:?}");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_large_picture_is_changed_at_a_size_the_server_can_make_and_not_continued() {
+    let mut world = World::new().await;
+    let mut job = job_at("provider", 1);
+    job.settings = Settings::default();
+    job.operation = Operation::ImageToImage;
+    job.references = vec![kept(&world, &job, &picture(1)).await];
+    job.references[0].size = Size { width: 8000, height: 5000 };
+    let (_, body) = asked(&mut world, job.clone()).await;
+    assert_eq!((&body["width"], &body["height"]), (&json!(1936), &json!(1208)));
+    job.lease.generation = imagioo_types::GenerationId::generate();
+    job.deployment.options =
+        std::sync::Arc::new(serde_json::Map::from_iter([("max_pixels".into(), 1.into())]));
+    let (_, body) = asked(&mut world, job.clone()).await;
+    assert_eq!((&body["width"], &body["max_pixels"]), (&json!(8), &Value::Null), "an option for the adapter");
+    job.lease.generation = imagioo_types::GenerationId::generate();
+    job.operation = Operation::Outpaint;
+    job.settings.margins = Some(Margins { left: 16, top: 0, right: 0, bottom: 16 });
+    let verdict = Trial::default().run_job::<Automatic1111>(&mut world, job).await;
+    assert_eq!((ending(&verdict.manifest).as_str(), verdict.asked.len()), ("failed:INPUT_UNUSABLE", 0));
 }

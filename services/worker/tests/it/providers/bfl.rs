@@ -19,6 +19,7 @@ impl Wire for Bfl {
     const LINKS: bool = true;
     const CHECK: (&'static str, u16) = ("/v1/credits", 200);
     const TASK: Option<&'static str> = Some("{origin}/v1/get_result?id=task-1");
+    const COMPLAINT: &'static str = r#"{"detail":[{"loc":["body","width"],"msg":"m","type":"t"}]}"#;
 
     fn step(&self, asked: &Asked) -> Step {
         if asked.path == "/v1/model-1" && asked.method == "POST" {
@@ -40,8 +41,7 @@ impl Wire for Bfl {
             Step::Poll => {
                 self.polls += 1;
                 let body = match self.polls {
-                    1 => return Reply::json(404, r#"{"status":"Task not found"}"#),
-                    2 => json!({ "id": "task-1", "status": "Pending", "progress": 0.4, "result": null }),
+                    1 => json!({ "id": "task-1", "status": "Pending", "progress": 0.4, "result": null }),
                     _ => json!({ "id": "task-1", "status": "Ready", "progress": null,
                         "result": { "sample": good.link, "seed": 42, "prompt": "p" } }),
                 };
@@ -69,6 +69,12 @@ impl Wire for Bfl {
                 "as an error",
                 Step::Poll,
                 task("Error", json!({ "error": "content_policy_violation" })),
+                "input:",
+            ),
+            (
+                "at once, under 200",
+                Step::Submit,
+                Reply::json(200, r#"{"error":"content_policy_violation"}"#),
                 "input:",
             ),
             ("at once", Step::Submit, Reply::json(422, r#"{"error":"content_policy_violation"}"#), "input:"),
@@ -124,10 +130,36 @@ async fn each_operation_has_its_fields_for_pictures() {
     }
 }
 
+/// For a moment a task is not known everywhere; one that stays unknown is not asked after until the time is up.
 #[tokio::test]
-async fn a_task_is_asked_after_on_the_providers_hosts_only() {
-    let foreign = r#"{"id":"task-1","polling_url":"https://evil.example/get_result?id=task-1"}"#;
-    let fault = Fault::always(Step::Submit, Reply::json(200, foreign));
-    let verdict = Trial { fault: Some(fault), ..Trial::default() }.run::<Bfl>().await;
+async fn a_task_that_stays_unknown_is_an_unknown_outcome() {
+    for reply in [
+        Reply::json(404, r#"{"detail":"Not Found"}"#),
+        Reply::json(200, r#"{"id":"task-1","status":"Task not found","result":null}"#),
+    ] {
+        let fault = Fault { step: Step::Poll, times: 4, reply: reply.clone() };
+        let verdict = Trial { fault: Some(fault), ..Trial::default() }.run::<Bfl>().await;
+        assert_eq!(ending(&verdict.manifest), "complete", "four times is a moment");
+        let fault = Fault::always(Step::Poll, reply);
+        let verdict = Trial { fault: Some(fault), ..Trial::default() }.run::<Bfl>().await;
+        assert_eq!(ending(&verdict.manifest), "retry:PROVIDER_OUTCOME_UNKNOWN:unknown");
+        assert_eq!((verdict.count(Step::Submit), verdict.count(Step::Poll)), (1, 5));
+    }
+}
+
+/// Anybody can have a storage account there.
+#[tokio::test]
+async fn results_are_fetched_below_its_own_domain_only() {
+    let link = "https://somebody.blob.core.windows.net/1.png".to_owned();
+    let verdict = Trial { link: Some(link), ..Trial::default() }.run::<Bfl>().await;
     assert_eq!(ending(&verdict.manifest), "failed:RESULT_HOST_NOT_ALLOWED");
+}
+
+/// A task that ends with an error is the request's failure: a user who brings it about at will shuts nothing.
+#[tokio::test]
+async fn a_task_that_ends_with_an_error_is_rejected() {
+    let reply = Reply::json(200, r#"{"id":"task-1","status":"Error","details":{"error":"boom"}}"#);
+    let fault = Fault::always(Step::Poll, reply);
+    let verdict = Trial { fault: Some(fault), ..Trial::default() }.run::<Bfl>().await;
+    assert_eq!(ending(&verdict.manifest), "failed:PROVIDER_REJECTED");
 }

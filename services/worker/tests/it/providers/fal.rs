@@ -1,6 +1,8 @@
 //! fal's queue, after fal.ai/docs.
 
-use imagioo_picture::Operation;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use imagioo_picture::{Operation, Settings};
 use imagioo_testkit::web::{Asked, Reply, WebServer};
 use serde_json::{Value, json};
 
@@ -25,6 +27,8 @@ impl Wire for Fal {
         r#"{"status_url":"{origin}/fal-ai/flux/requests/r1/status","response_url":"{origin}/fal-ai/flux/requests/r1","cancel_url":"{origin}/fal-ai/flux/requests/r1/cancel"}"#,
     );
     const SERVER_ERROR_CHARGED: &'static str = "no";
+    const COMPLAINT: &'static str =
+        r#"{"detail":[{"loc":["body","prompt"],"msg":"field required","type":"value_error.missing"}]}"#;
 
     fn step(&self, asked: &Asked) -> Step {
         match (asked.method.as_str(), asked.path.as_str()) {
@@ -83,6 +87,12 @@ impl Wire for Fal {
                 Reply::json(422, &entry(json!(["output"])).to_string()),
                 "output:sexual",
             ),
+            (
+                "under 200",
+                Step::Submit,
+                Reply::json(200, &entry(json!(["body"])).to_string()),
+                "input:sexual",
+            ),
             ("a bare list", Step::Other, Reply::json(422, &list.to_string()), "input:"),
             (
                 "a black image",
@@ -133,6 +143,7 @@ async fn the_models_fields_are_named_by_its_deployment() {
     job.operation = Operation::Inpaint;
     job.references = vec![kept(&world, &job, &picture(1)).await];
     job.mask = Some(kept(&world, &job, &mask()).await);
+    job.settings = Settings::default();
     let options = json!({ "field_names": { "size": "", "seed": "", "count": "", "format": "", "references": "image_urls",
         "reference": "" }, "enable_safety_checker": true });
     job.deployment.options = std::sync::Arc::new(options.as_object().expect("options").clone());
@@ -161,4 +172,61 @@ async fn a_call_that_takes_too_long_is_cancelled_there() {
     assert_eq!(ending(&verdict.manifest), "retry:PROVIDER_TIMEOUT:unknown");
     let last = &verdict.asked.last().expect("requests").1;
     assert_eq!((last.method.as_str(), last.path.as_str()), ("PUT", "/fal-ai/flux/requests/r1/cancel"));
+}
+
+/// Whether to try again is fal's word where it says it.
+#[tokio::test]
+async fn what_fal_says_of_trying_again_is_heeded() {
+    let user = Reply::json(504, "{}").with("x-fal-request-timeout-type", "user");
+    let hopeless = Reply::json(500, "{}").with("x-fal-retryable", "false");
+    let passing = Reply::json(422, "{}").with("x-fal-retryable", "true");
+    let older = Reply::json(422, "{}").with("x-fal-needs-retry", "1");
+    let wrong_key = Reply::json(401, "{}").with("x-fal-retryable", "true");
+    for (name, reply, expected) in [
+        ("a deadline of ours", user, "failed:PROVIDER_TIMEOUT"),
+        ("a hopeless request", hopeless, "failed:PROVIDER_REJECTED"),
+        ("something that passes", passing, "retry:PROVIDER_UNAVAILABLE:unknown"),
+        ("the same, as it was once said", older, "retry:PROVIDER_UNAVAILABLE:unknown"),
+        ("a wrong key", wrong_key, "failed:PROVIDER_AUTH"),
+    ] {
+        let trial = Trial { fault: Some(Fault::always(Step::Submit, reply)), ..Trial::default() };
+        let verdict = trial.run::<Fal>().await;
+        assert_eq!(
+            (ending(&verdict.manifest).as_str(), verdict.count(Step::Submit)),
+            (expected, 1),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_the_first_image_of_a_batch_has_the_seed_that_is_told() {
+    let mut world = World::new().await;
+    let mut job = job_at("provider", 3);
+    Fal::prepare(&mut job);
+    let image = json!({ "url": format!("data:image/png;base64,{}", STANDARD.encode(picture(1))) });
+    let batch =
+        json!({ "images": [image, image, image], "seed": 42, "has_nsfw_concepts": [false, false, false] });
+    let fault = Fault::always(Step::Other, Reply::json(200, &batch.to_string()));
+    let trial = Trial { fault: Some(fault), ..Trial::default() };
+    let manifest = trial.run_job::<Fal>(&mut world, job).await.manifest;
+    assert_eq!(ending(&manifest), "complete");
+    let seeds: Vec<_> = manifest.images.iter().map(|image| image.seed).collect();
+    assert_eq!(seeds, [Some(42), None, None]);
+}
+
+/// As `recraft-v3` is in the shipped catalogue: it has no field for the number of images.
+#[tokio::test]
+async fn a_model_without_a_field_for_the_number_is_called_once_for_each_image() {
+    let mut world = World::new().await;
+    let mut job = job_at("provider", 4);
+    Fal::prepare(&mut job);
+    job.settings.seed = None;
+    let options = json!({ "field_names": { "count": "", "seed": "", "format": "" } });
+    job.deployment.options = std::sync::Arc::new(options.as_object().expect("options").clone());
+    let verdict = Trial::default().run_job::<Fal>(&mut world, job).await;
+    assert_eq!((ending(&verdict.manifest).as_str(), verdict.manifest.images.len()), ("complete", 4));
+    let submits: Vec<_> = verdict.asked.iter().filter(|(step, _)| *step == Step::Submit).collect();
+    assert_eq!(submits.len(), 4);
+    assert!(submits.iter().all(|(_, asked)| asked.json().get("num_images").is_none()));
 }

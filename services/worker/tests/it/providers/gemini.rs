@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use imagioo_picture::{Operation, Settings};
 use imagioo_proto::jobs::v1::manifest::Ending;
 use imagioo_testkit::web::{Asked, Reply};
+use imagioo_worker::job::Job;
 use serde_json::{Value, json};
 
 use crate::conformance::{Fault, Good, Step, Trial, Wire, conformance};
@@ -20,6 +21,7 @@ impl Wire for Gemini {
     const LINKS: bool = false;
     const CHECK: (&'static str, u16) = ("/v1beta/models", 200);
     const TASK: Option<&'static str> = None;
+    const COMPLAINT: &'static str = r#"{"error":{"code":500,"message":"m","status":"INTERNAL"}}"#;
 
     fn step(&self, asked: &Asked) -> Step {
         if asked.path == "/v1beta/models/model-1:generateContent" { Step::Submit } else { Step::Other }
@@ -41,15 +43,37 @@ impl Wire for Gemini {
         let blocked = |reason: &str| {
             Reply::json(200, &json!({ "promptFeedback": { "blockReason": reason } }).to_string())
         };
-        vec![
-            ("of the prompt", Step::Submit, blocked("PROHIBITED_CONTENT"), "input:prohibited_content"),
-            ("for other reasons", Step::Submit, blocked("OTHER"), "input:other"),
-            ("of the image", Step::Submit, ended("IMAGE_SAFETY"), "output:image_safety"),
-            ("of a copy", Step::Submit, ended("IMAGE_RECITATION"), "output:image_recitation"),
-            ("safety", Step::Submit, ended("SAFETY"), "output:safety"),
-        ]
+        let of_prompts = BLOCKED.map(|(reason, kept)| (reason, Step::Submit, blocked(reason), kept));
+        let of_images = ENDED.map(|(reason, kept)| (reason, Step::Submit, ended(reason), kept));
+        of_prompts.into_iter().chain(of_images).collect()
+    }
+
+    fn prepare(job: &mut Job) {
+        job.settings.size = None;
     }
 }
+
+/// Every `blockReason` of a prompt.
+const BLOCKED: [(&str, &str); 5] = [
+    ("SAFETY", "input:safety"),
+    ("OTHER", "input:other"),
+    ("BLOCKLIST", "input:blocklist"),
+    ("PROHIBITED_CONTENT", "input:prohibited_content"),
+    ("IMAGE_SAFETY", "input:image_safety"),
+];
+
+/// Every `finishReason` that is a refusal.
+const ENDED: [(&str, &str); 9] = [
+    ("SAFETY", "output:safety"),
+    ("RECITATION", "output:recitation"),
+    ("BLOCKLIST", "output:blocklist"),
+    ("PROHIBITED_CONTENT", "output:prohibited_content"),
+    ("SPII", "output:spii"),
+    ("IMAGE_SAFETY", "output:image_safety"),
+    ("IMAGE_PROHIBITED_CONTENT", "output:image_prohibited_content"),
+    ("IMAGE_RECITATION", "output:image_recitation"),
+    ("IMAGE_OTHER", "output:image_other"),
+];
 
 /// An answer with words only.
 fn ended(reason: &str) -> Reply {
@@ -59,7 +83,7 @@ fn ended(reason: &str) -> Reply {
 
 conformance!(Gemini);
 
-async fn body(world: &mut World, job: imagioo_worker::job::Job) -> Value {
+async fn body(world: &mut World, job: Job) -> Value {
     let verdict = Trial::default().run_job::<Gemini>(world, job).await;
     assert_eq!(ending(&verdict.manifest), "complete");
     verdict.asked[0].1.json()

@@ -7,7 +7,14 @@ use imagioo_testkit::web::{Asked, Reply};
 
 use super::fake_openai::{FakeOpenAi, success};
 use crate::conformance::{Good, Step, Wire, conformance};
-use crate::harness::{World, ending, job_at, picture, picture_as, places};
+use crate::harness::{self, World, ending, picture, picture_as, places};
+
+/// A job without what OpenAI's own models do not take.
+fn job_at(provider: &str, count: u32) -> Job {
+    let mut job = harness::job_at(provider, count);
+    job.settings.seed = None;
+    job
+}
 
 /// Runs one job against a server that will give one answer.
 async fn attempt(job: &Job, server: &FakeOpenAi, options: toml::Table) -> Manifest {
@@ -62,7 +69,7 @@ async fn only_configured_parameters_are_sent_and_without_n_each_image_is_a_call(
     let options = toml::toml! {
         account = { api_key = "", dialect = { parameters = ["size", "seed"], send_response_format = true } }
     };
-    let manifest = attempt(&job_at("openai", 2), &server, options).await;
+    let manifest = attempt(&harness::job_at("openai", 2), &server, options).await;
     assert_eq!((ending(&manifest).as_str(), places(&manifest)), ("complete", vec![0, 1]));
     let requests = server.asked();
     let bodies: Vec<_> = requests.iter().map(Asked::json).collect();
@@ -74,6 +81,15 @@ async fn only_configured_parameters_are_sent_and_without_n_each_image_is_a_call(
     };
     assert_eq!(bodies, [body(7), body(8)]);
     assert_eq!(requests[0].header("authorization"), None);
+}
+
+/// The result would be another, and nobody would know.
+#[tokio::test]
+async fn what_the_server_does_not_understand_is_refused_and_not_left_out() {
+    let server = FakeOpenAi::start([success(&[&picture(1)])]).await;
+    let seeded = harness::job_at("openai", 1);
+    let manifest = attempt(&seeded, &server, toml::Table::new()).await;
+    assert_eq!((ending(&manifest).as_str(), server.paid()), ("failed:SETTING_UNSUPPORTED", 0));
 }
 
 #[tokio::test]
@@ -147,6 +163,11 @@ mod in_base64 {
         const LINKS: bool = false;
         const CHECK: (&'static str, u16) = ("/v1/models", 200);
         const TASK: Option<&'static str> = None;
+        const COMPLAINT: &'static str = COMPLAINT;
+
+        fn prepare(job: &mut Job) {
+            job.settings.seed = None;
+        }
 
         fn step(&self, asked: &Asked) -> Step {
             step(asked)
@@ -177,6 +198,11 @@ mod behind_links {
         const LINKS: bool = true;
         const CHECK: (&'static str, u16) = ("/v1/models", 200);
         const TASK: Option<&'static str> = None;
+        const COMPLAINT: &'static str = COMPLAINT;
+
+        fn prepare(job: &mut Job) {
+            job.settings.seed = None;
+        }
 
         fn step(&self, asked: &Asked) -> Step {
             step(asked)
@@ -201,6 +227,8 @@ mod behind_links {
 fn step(asked: &Asked) -> Step {
     if asked.path.starts_with("/v1/images/") { Step::Submit } else { Step::Other }
 }
+
+const COMPLAINT: &str = r#"{"error":{"message":"m","type":"server_error","param":null,"code":null}}"#;
 
 const REFUSALS: [(&str, u16, &str, &str); 7] = [
     (

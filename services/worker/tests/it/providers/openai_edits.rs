@@ -81,6 +81,7 @@ async fn an_outpaint_is_an_edit_of_a_larger_canvas() {
     let margins = Some(Margins { left: 16, top: 0, right: 0, bottom: 16 });
     let job = edit(&world, Operation::Outpaint, Settings { margins, ..Settings::default() }).await;
     let asked = asked(&mut world, &job).await;
+    assert_eq!(part(&asked, "size"), b"80x64", "the canvas that was promised");
     let [canvas, mask] = ["image[]", "mask"]
         .map(|name| image::load_from_memory(&part(&asked, name)).expect("a picture").into_rgba8());
     assert_eq!((canvas.dimensions(), mask.dimensions()), ((80, 64), (80, 64)));
