@@ -13,7 +13,7 @@ use tonic::body::Body;
 use tonic::transport::server::TcpConnectInfo;
 use tower::Service;
 
-use crate::openai::{self, Refusal, RequestId};
+use crate::openai::{self, Arrival, Refusal, RequestId};
 
 mod api_keys;
 mod limits;
@@ -152,6 +152,7 @@ impl Door for Edge {
         let http = (!speaks_grpc(request.headers())).then(RequestId::generate);
         if let Some(id) = &http {
             request.extensions_mut().insert(id.clone());
+            request.extensions_mut().insert(Arrival::now());
         }
         match (self.decide(request).await, http) {
             (Ok((request, Target::Here)), _) => Ok(request),

@@ -92,7 +92,9 @@ impl Pictures {
 async fn find(app: &App, caller: &Caller, named: &Named, field: &'static str) -> Result<Known, Error> {
     match named {
         Named::Image(id) => Ok(Known::Image(Box::new(read::image(app, caller, *id).await?))),
-        Named::File(file) => Ok(Known::Upload(uploads::verify(app, file.clone(), field).await?)),
+        Named::File(file) => {
+            Ok(Known::Upload(uploads::verify(app, caller.identity.user, file.clone(), field).await?))
+        }
     }
 }
 
