@@ -89,6 +89,52 @@ test("a stream shows partial images before the last one", async () => {
   assert.deepEqual(png(last.b64_json), [256, 256]);
 });
 
+test("the stream of an edit", async () => {
+  const stream = await client.images.edit({
+    model: "sketch", image: await picture(await drawn("a red fox")), prompt: "in the snow", size,
+    input_fidelity: "low", stream: true, partial_images: 1,
+  });
+  const events = [];
+  for await (const event of stream) events.push(event);
+  const last = events.pop();
+  // A busy machine may skip one; the last image never waits for them.
+  assert.ok(events.length <= 1, String(events.length));
+  for (const event of events) assert.equal(event.type, "image_edit.partial_image");
+  assert.equal(last.type, "image_edit.completed");
+  assert.deepEqual(png(last.b64_json), [256, 256]);
+});
+
+test("a failure within a stream is an error of the SDK", async () => {
+  const stream = await client.images.generate({ model: "broken", prompt: "a red fox", stream: true });
+  const read = async () => {
+    for await (const event of stream) assert.fail(`no event is an image: ${event.type}`);
+  };
+  await assert.rejects(read(), (error) => {
+    assert.ok(error instanceof OpenAI.APIError, String(error));
+    assert.equal(error.code, "provider_unavailable");
+    return true;
+  });
+});
+
+test("an edit in JSON names its pictures", async () => {
+  const fox = await drawn("a red fox");
+  const answer = await client.post("/images/edits", {
+    body: {
+      model: "sketch", prompt: "in the snow", size,
+      images: [{ image_url: `data:image/png;base64,${fox.toString("base64")}` }],
+    },
+  });
+  assert.deepEqual(png(answer.data[0].b64_json), [256, 256]);
+});
+
+test("a picture that is too large is refused", async () => {
+  const large = await picture(Buffer.alloc(21 * 1024 * 1024));
+  await assert.rejects(client.images.edit({ model: "sketch", image: large, prompt: "a fox" }), (error) => {
+    assert.deepEqual([error.status, error.code], [413, "request_too_large"]);
+    return true;
+  });
+});
+
 test("a repeated key is the same image", async () => {
   const headers = { "Idempotency-Key": randomUUID() };
   const ask = () => client.images.generate({ model: "sketch", prompt: "a red fox", size }, { headers }).withResponse();

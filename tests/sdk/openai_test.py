@@ -15,6 +15,8 @@ import unittest
 import uuid
 
 from openai import (
+    APIError,
+    APIStatusError,
     APITimeoutError,
     AsyncOpenAI,
     AuthenticationError,
@@ -24,6 +26,7 @@ from openai import (
     OpenAI,
     RateLimitError,
 )
+from openai.types import ImagesResponse
 from PIL import Image
 
 SMALL = "256x256"
@@ -113,6 +116,22 @@ class Images(unittest.TestCase):
         )
         self.assertEqual([event.type for event in stream], ["image_edit.partial_image", "image_edit.completed"])
 
+    def test_a_failure_within_a_stream_is_an_error_of_the_sdk(self):
+        stream = client.images.generate(model="broken", prompt="a red fox", stream=True, partial_images=1)
+        with self.assertRaises(APIError) as failed:
+            list(stream)
+        self.assertEqual(failed.exception.code, "provider_unavailable", failed.exception)
+        self.assertTrue(failed.exception.message)
+
+    def test_an_edit_in_json_names_its_pictures(self):
+        picture = base64.b64encode(png(drawn("a red fox"))[1]).decode()
+        body = {
+            "model": "sketch", "prompt": "in the snow", "size": SMALL, "input_fidelity": "low",
+            "images": [{"image_url": f"data:image/png;base64,{picture}"}],
+        }
+        answer = client.post("/images/edits", body=body, cast_to=ImagesResponse)
+        self.assertEqual(opened(answer.data[0].b64_json).size, (256, 256))
+
     def test_the_asynchronous_client(self):
         async def both():
             async with AsyncOpenAI() as other:
@@ -163,6 +182,11 @@ class Refusals(unittest.TestCase):
         self.assertEqual(self.refused(BadRequestError, "unsupported_value", size="7x7").param, "size")
         self.assertEqual(self.refused(BadRequestError, "unknown_parameter", style="vivid").param, "style")
         self.assertEqual(self.refused(BadRequestError, "unsupported_value", response_format="url").param, "response_format")
+        with self.assertRaises(BadRequestError) as faithful:
+            client.images.edit(
+                model="sketch", image=png(drawn("a red fox")), prompt="in the snow", input_fidelity="high"
+            )
+        self.assertEqual(faithful.exception.param, "input_fidelity")
         self.assertEqual(self.refused(NotFoundError, "model_not_found", model="dall-e-3").param, "model")
         poor = self.refused(RateLimitError, "insufficient_quota", model="dear")
         self.assertEqual(poor.type, "insufficient_quota")
@@ -172,6 +196,12 @@ class Refusals(unittest.TestCase):
         with self.assertRaises(AuthenticationError) as refused:
             OpenAI(api_key="img_live_nonsense").models.list()
         self.assertEqual(refused.exception.code, "invalid_api_key")
+
+    def test_a_picture_that_is_too_large(self):
+        large = ("large.png", bytes(21 * 1024 * 1024), "image/png")
+        with self.assertRaises(APIStatusError) as refused:
+            client.images.edit(model="sketch", image=large, prompt="a fox")
+        self.assertEqual((refused.exception.status_code, refused.exception.code), (413, "request_too_large"))
 
     def test_a_picture_that_is_none(self):
         with self.assertRaises(BadRequestError) as refused:

@@ -20,6 +20,7 @@ use crate::dispatch::pace::Pace;
 use crate::holds::Holds;
 use crate::hot::Hot;
 use crate::screening::PromptScreen;
+use crate::uploads::Turns;
 use crate::watchers::{Signal, Watchers};
 use crate::webhooks::Webhooks;
 
@@ -40,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) screen: PromptScreen,
     /// Reads pictures that were sent along.
     pub(crate) verifier: Verifier,
+    /// Whose picture it reads next.
+    pub(crate) turns_to_read: Turns,
     pub(crate) hot: Hot,
     pub(crate) depths: Depths,
     pub(crate) health: Health,

@@ -148,6 +148,8 @@ mod tests {
             ("screening.http.api_key_header = \"x y\"", "screening.http.api_key_header"),
             ("screening.http.timeout_seconds = 0", "screening.http.timeout_seconds"),
             ("webhooks.timeout_seconds = 0", "webhooks.timeout_seconds"),
+            ("http.wait_seconds = 0", "http.wait_seconds"),
+            ("http.wait_seconds = 600", "http.wait_seconds must be below 600: OpenAI's SDKs give up"),
         ] {
             let error = with(text).expect_err(text);
             assert!(error.to_string().starts_with(key), "{text}: {error}");

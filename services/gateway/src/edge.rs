@@ -6,14 +6,14 @@ use std::sync::Arc;
 use axum::response::IntoResponse as _;
 use http::{HeaderValue, Method, Request, Response, header};
 use imagioo_rpc::{
-    AccessVerifier, Caller, Channel, Door, Effect, InternalAuth, RpcError, SERVICE_HEADER, speaks_grpc,
+    AccessVerifier, Caller, Channel, Code, Door, Effect, InternalAuth, RpcError, SERVICE_HEADER, speaks_grpc,
 };
 use tonic::Status;
 use tonic::body::Body;
 use tonic::transport::server::TcpConnectInfo;
 use tower::Service;
 
-use crate::openai::{self, Refusal, RequestId};
+use crate::openai::{self, Arrival, Refusal, RequestId};
 
 mod api_keys;
 mod limits;
@@ -76,7 +76,7 @@ impl Edge {
         request.headers_mut().remove(SERVICE_HEADER);
         let credential = api_keys::credential(request.headers())?;
         let token = if api_keys::is_api_key(&credential) {
-            let token = self.0.api_keys.exchange(&credential).await?;
+            let token = self.token(&credential, address(request)).await?;
             let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(RpcError::internal)?;
             value.set_sensitive(true);
             request.headers_mut().insert(header::AUTHORIZATION, value);
@@ -90,6 +90,19 @@ impl Edge {
         Ok(())
     }
 
+    /// The access token that an API key stands for. Who offers wrong ones again and again is not listened to.
+    async fn token(&self, key: &str, from: Option<IpAddr>) -> Result<Arc<str>, RpcError> {
+        if let Some(token) = self.0.api_keys.remembered(key).await {
+            return Ok(token);
+        }
+        self.0.limiter.may_offer_keys(from).await?;
+        let exchanged = self.0.api_keys.exchange(key).await;
+        if matches!(&exchanged, Err(error) if error.code() == Code::ApiKeyInvalid) {
+            self.0.limiter.wrong_key(from).await?;
+        }
+        exchanged
+    }
+
     async fn forward(&self, target: Target, request: Request<Body>) -> Response<Body> {
         let answer = match target {
             Target::Account => self.0.account.clone().call_ready(request).await,
@@ -99,8 +112,7 @@ impl Edge {
             Target::Here => return Status::internal("not routed").into_http(),
         };
         answer.unwrap_or_else(|error| {
-            let refusal =
-                RpcError::new(imagioo_rpc::Code::Unavailable, "a part of imagioo does not answer; try again");
+            let refusal = RpcError::new(Code::Unavailable, "a part of imagioo does not answer; try again");
             Status::from(refusal.caused_by(error)).into_http()
         })
     }
@@ -140,6 +152,7 @@ impl Door for Edge {
         let http = (!speaks_grpc(request.headers())).then(RequestId::generate);
         if let Some(id) = &http {
             request.extensions_mut().insert(id.clone());
+            request.extensions_mut().insert(Arrival::now());
         }
         match (self.decide(request).await, http) {
             (Ok((request, Target::Here)), _) => Ok(request),

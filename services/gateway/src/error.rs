@@ -19,6 +19,14 @@ pub(crate) enum Error {
     Storage(#[from] StorageError),
 }
 
+impl Error {
+    /// Whether a generation that was to be created may be there all the same: its insertion is the one shared statement on
+    /// the way, and whatever fails before it leaves nothing but a hold that is given back.
+    pub(crate) const fn may_be_done(&self) -> bool {
+        matches!(self, Self::Hot(_))
+    }
+}
+
 impl From<Error> for RpcError {
     fn from(error: Error) -> Self {
         match error {

@@ -173,6 +173,7 @@ pub async fn serve(config: Config, parts: Parts, shutdown: Shutdown) -> anyhow::
         health: dispatch::health::Health::default(),
         lines: dispatch::lines::Lines::default(),
         pace: dispatch::pace::Pace::default(),
+        turns_to_read: uploads::Turns::default(),
         watchers: watchers::Watchers::default(),
         webhooks: webhooks::Webhooks::new(&config.webhooks, sealer.clone(), &pool)?,
         sealer,

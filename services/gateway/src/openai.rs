@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 use crate::app::App;
 
 mod answer;
+mod arrival;
 mod base64;
 mod body;
 mod call;
@@ -27,6 +28,7 @@ mod request_id;
 mod room;
 mod stream;
 
+pub(crate) use arrival::Arrival;
 pub(crate) use refusal::Refusal;
 pub(crate) use request_id::RequestId;
 

@@ -21,6 +21,7 @@ use config::ScreenKind;
 pub use config::ScreeningConfig;
 use endpoint::Endpoint;
 use lists::Lists;
+pub(crate) use refusal::STAGE;
 use verdict::Verdict;
 
 use crate::instruments;
@@ -73,15 +74,20 @@ impl PromptScreen {
         wording: Wording,
     ) -> Result<Screened, RpcError> {
         if self.screens.is_empty() {
-            return Ok(Screened::allowed_by("off", wording));
+            return allowed("off", wording);
         }
         let mut proofs = Vec::with_capacity(self.screens.len());
         for screen in &self.screens {
             proofs.push(screen.allow(generation, &wording).await?);
         }
         let at = self.clock.now().format(&Rfc3339).map_err(RpcError::internal)?;
-        Ok(Screened::allowed_by(&format!("{};{at}", proofs.join(",")), wording))
+        allowed(&format!("{};{at}", proofs.join(",")), wording)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where it is decided")]
+fn allowed(screens: &str, wording: Wording) -> Result<Screened, RpcError> {
+    Screened::allowed_by(screens, wording).map_err(RpcError::internal)
 }
 
 impl Screen {

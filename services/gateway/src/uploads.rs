@@ -11,6 +11,10 @@ use crate::db;
 use crate::error::Error;
 use crate::generation::Image;
 
+mod turns;
+
+pub(crate) use turns::Turns;
+
 /// A file that is a picture.
 #[derive(Debug, Clone)]
 pub(crate) struct Upload {
@@ -18,10 +22,16 @@ pub(crate) struct Upload {
     pub(crate) verified: Verified,
 }
 
-/// Reads the whole file; `field` is where it came from.
-pub(crate) async fn verify(app: &App, file: Bytes, field: &'static str) -> Result<Upload, RpcError> {
+/// Reads the whole file of a user; `field` is where it came from.
+pub(crate) async fn verify(
+    app: &App,
+    user: UserId,
+    file: Bytes,
+    field: &'static str,
+) -> Result<Upload, RpcError> {
     check_length(app, file.len(), field)?;
-    match app.verifier.verify(file.clone()).await {
+    let turn = app.turns_to_read.take(user).await;
+    match app.verifier.verify(turn.reads(file.clone())).await {
         Ok(verified) => Ok(Upload { file, verified }),
         Err(error @ (Unusable::Stopped(_) | Unusable::Closed(_))) => Err(RpcError::internal(error)),
         Err(error) => Err(RpcError::new(Code::ImageUnusable, "the picture cannot be used")
@@ -30,9 +40,10 @@ pub(crate) async fn verify(app: &App, file: Bytes, field: &'static str) -> Resul
 }
 
 /// The mask that is white where this one is transparent, as those of OpenAI are.
-pub(crate) async fn mask(app: &App, file: Bytes) -> Result<Bytes, RpcError> {
+pub(crate) async fn mask(app: &App, user: UserId, file: Bytes) -> Result<Bytes, RpcError> {
     check_length(app, file.len(), "mask")?;
-    match app.verifier.white_where_transparent(file).await {
+    let turn = app.turns_to_read.take(user).await;
+    match app.verifier.white_where_transparent(turn.reads(file)).await {
         Ok(mask) => Ok(mask),
         Err(error @ (Unusable::Stopped(_) | Unusable::Closed(_))) => Err(RpcError::internal(error)),
         Err(error) => Err(RpcError::new(Code::ImageUnusable, "the mask cannot be used")

@@ -62,17 +62,27 @@ pub(crate) struct Watchers(Arc<Mutex<Watched>>);
 #[derive(Debug, Default)]
 struct Watched {
     topics: HashMap<Topic, broadcast::Sender<Notice>>,
-    /// How many follow on behalf of whom.
-    followers: HashMap<UserId, usize>,
+    /// How many places are taken on behalf of whom.
+    places: HashMap<UserId, u32>,
 }
 
 impl Watchers {
-    /// Follows a topic on behalf of a user until the subscription is dropped.
-    pub(crate) fn follow(&self, topic: Topic, user: UserId) -> Subscription {
+    /// A place to follow from, of `most` that the user may have at once; nothing when all are taken.
+    pub(crate) fn place(&self, user: UserId, most: u32) -> Option<Place> {
         let mut watched = self.watched();
-        *watched.followers.entry(user).or_default() += 1;
+        let taken = watched.places.entry(user).or_default();
+        if *taken >= most {
+            return None;
+        }
+        *taken += 1;
+        Some(Place { user, watchers: self.clone() })
+    }
+
+    /// Follows a topic until the subscription is dropped.
+    pub(crate) fn follow(&self, topic: Topic, place: Place) -> Subscription {
+        let mut watched = self.watched();
         let sender = watched.topics.entry(topic).or_insert_with(|| broadcast::channel(BEHIND).0);
-        Subscription { topic, user, notices: Some(sender.subscribe()), watchers: self.clone() }
+        Subscription { topic, notices: Some(sender.subscribe()), place }
     }
 
     /// Tells everybody who follows the generation, or all of its owner's.
@@ -86,21 +96,10 @@ impl Watchers {
         }
     }
 
-    /// How many subscriptions a user has.
-    pub(crate) fn count(&self, user: UserId) -> usize {
-        self.watched().followers.get(&user).copied().unwrap_or_default()
-    }
-
-    fn forget(&self, topic: Topic, user: UserId) {
+    fn forget(&self, topic: Topic) {
         let mut watched = self.watched();
         if watched.topics.get(&topic).is_some_and(|sender| sender.receiver_count() == 0) {
             watched.topics.remove(&topic);
-        }
-        if let Entry::Occupied(mut followers) = watched.followers.entry(user) {
-            *followers.get_mut() -= 1;
-            if *followers.get() == 0 {
-                followers.remove();
-            }
         }
     }
 
@@ -109,13 +108,31 @@ impl Watchers {
     }
 }
 
-/// One watcher's place.
+/// One of the places of a user, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    user: UserId,
+    watchers: Watchers,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut watched = self.watchers.watched();
+        if let Entry::Occupied(mut taken) = watched.places.entry(self.user) {
+            *taken.get_mut() -= 1;
+            if *taken.get() == 0 {
+                taken.remove();
+            }
+        }
+    }
+}
+
+/// One watcher.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     topic: Topic,
-    user: UserId,
     notices: Option<broadcast::Receiver<Notice>>,
-    watchers: Watchers,
+    place: Place,
 }
 
 impl Subscription {
@@ -133,7 +150,7 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.notices = None;
-        self.watchers.forget(self.topic, self.user);
+        self.place.watchers.forget(self.topic);
     }
 }
 
@@ -141,13 +158,17 @@ impl Drop for Subscription {
 mod tests {
     use super::*;
 
+    fn follow(watchers: &Watchers, topic: Topic, user: UserId) -> Subscription {
+        watchers.follow(topic, watchers.place(user, 10).expect("a place"))
+    }
+
     #[tokio::test]
     async fn a_watcher_hears_of_what_it_follows_only_and_leaves_nothing_behind() {
         let watchers = Watchers::default();
         let (mine, other) = (GenerationId::generate(), GenerationId::generate());
         let (me, somebody) = (UserId::generate(), UserId::generate());
         let (mut one, mut all) =
-            (watchers.follow(Topic::Generation(mine), me), watchers.follow(Topic::User(me), me));
+            (follow(&watchers, Topic::Generation(mine), me), follow(&watchers, Topic::User(me), me));
         let progress =
             Signal::Progress(Progress { attempt: 1, epoch: 1, stage: "generating".to_owned(), percent: 40 });
         watchers.tell(Some(somebody), other, Signal::Changed);
@@ -155,17 +176,33 @@ mod tests {
         let notice = Some(Notice { generation: mine, signal: progress });
         assert_eq!(one.next().await, notice);
         assert_eq!(all.next().await, notice);
-        assert_eq!((watchers.count(me), watchers.count(somebody)), (2, 0));
         drop((one, all));
-        assert_eq!(watchers.count(me), 0);
-        assert!(watchers.watched().topics.is_empty());
+        let watched = watchers.watched();
+        assert!(watched.topics.is_empty() && watched.places.is_empty());
+    }
+
+    #[test]
+    fn places_are_counted_as_they_are_taken_and_each_users_own() {
+        let watchers = Watchers::default();
+        let (me, somebody) = (UserId::generate(), UserId::generate());
+        let taken: Vec<_> = std::thread::scope(|scope| {
+            let takers: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| (0..8).filter_map(|_| watchers.place(me, 5)).collect::<Vec<_>>()))
+                .collect();
+            takers.into_iter().flat_map(|taker| taker.join().expect("no panic")).collect()
+        });
+        assert_eq!(taken.len(), 5);
+        let theirs = watchers.place(somebody, 5).expect("their own");
+        drop((taken, theirs));
+        assert!(watchers.watched().places.is_empty(), "nothing is left behind");
+        watchers.place(me, 5).expect("free again");
     }
 
     #[tokio::test]
     async fn a_watcher_that_fell_behind_is_told_so() {
         let watchers = Watchers::default();
         let id = GenerationId::generate();
-        let mut subscription = watchers.follow(Topic::Generation(id), UserId::generate());
+        let mut subscription = follow(&watchers, Topic::Generation(id), UserId::generate());
         let preview = Preview { index: 0, format: 1, data: Bytes::new() };
         for _ in 0..=BEHIND {
             watchers.tell(None, id, Signal::Preview(preview.clone()));

@@ -29,6 +29,7 @@ pub(crate) fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }
+    // Whatever a client goes by: what a page does not see, its SDK cannot heed.
     let shown = [
         "grpc-status",
         "grpc-message",
@@ -36,6 +37,8 @@ pub(crate) fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
         "x-request-id",
         "x-imagioo-generation",
         "retry-after",
+        "retry-after-ms",
+        "x-should-retry",
     ];
     let origins = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::decision::allows;
+
 /// The text an image is made from: 1 to 32,000 characters, not blank, no control characters but line feed and tab.
 /// Never printed by `Debug`, so that it cannot reach a log by accident.
 #[derive(Clone, PartialEq, Eq)]
@@ -106,12 +108,17 @@ impl Wording {
 
 /// Words with a recorded decision that allows them. Nothing else may be stored as a generation or sent to a provider.
 ///
-/// There are no such words without a decision:
+/// Two places make them: the gateway's screening, which decides, and whoever reads a decision that was stored or sent
+/// (`clippy.toml` keeps all others out). Neither takes what is not the whole record of an allow; see [`allows`].
 ///
 /// ```
-/// let wording = imagioo_types::Wording::default();
-/// let screened: imagioo_types::Screened = imagioo_types::Screened::allowed_by("off", wording);
+/// use imagioo_types::{Screened, Wording};
+/// let stored = |decision: &str| Screened::from_stored(Wording::default(), decision.to_owned());
+/// let screened: Screened = stored("allow:off").expect("nobody is asked here");
+/// stored("allow").expect_err("nobody decided");
 /// ```
+///
+/// There are no such words without a decision, none of another decision, and none that were changed after it:
 ///
 /// ```compile_fail,E0451
 /// let wording = imagioo_types::Wording::default();
@@ -120,6 +127,24 @@ impl Wording {
 ///
 /// ```compile_fail,E0277
 /// let unscreened: imagioo_types::Screened = imagioo_types::Wording::default().into();
+/// ```
+///
+/// ```compile_fail,E0599
+/// let unscreened = imagioo_types::Screened::default();
+/// ```
+///
+/// ```compile_fail,E0616
+/// fn changed(mut words: imagioo_types::Screened) -> imagioo_types::Screened {
+///     words.wording = imagioo_types::Wording::default();
+///     words
+/// }
+/// ```
+///
+/// ```compile_fail,E0616
+/// fn excused(mut words: imagioo_types::Screened) -> imagioo_types::Screened {
+///     words.decision = "allow:off".to_owned();
+///     words
+/// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Screened {
@@ -133,24 +158,24 @@ pub struct Screened {
 pub struct NotAllowed;
 
 impl Screened {
-    /// Every allowing decision starts with this word; what follows a colon names who decided.
-    const ALLOW: &'static str = "allow";
-
-    /// Words that `screen` (such as `off`) has just allowed.
-    #[must_use]
-    pub fn allowed_by(screen: &str, wording: Wording) -> Self {
-        Self { wording, decision: format!("{}:{screen}", Self::ALLOW) }
+    /// Words that were just allowed. For the gateway's screening alone: `screens` is what follows `allow:` in the record.
+    ///
+    /// # Errors
+    /// [`NotAllowed`] when that is no record.
+    pub fn allowed_by(screens: &str, wording: Wording) -> Result<Self, NotAllowed> {
+        Self::under(format!("allow:{screens}"), wording)
     }
 
-    /// Words with the decision that was stored beside them.
+    /// Words with the decision that was stored or sent beside them. For whoever reads them alone.
     ///
     /// # Errors
     /// [`NotAllowed`] unless the decision is an allow.
     pub fn from_stored(wording: Wording, decision: String) -> Result<Self, NotAllowed> {
-        match decision.split(':').next() {
-            Some(Self::ALLOW) => Ok(Self { wording, decision }),
-            _ => Err(NotAllowed),
-        }
+        Self::under(decision, wording)
+    }
+
+    fn under(decision: String, wording: Wording) -> Result<Self, NotAllowed> {
+        if allows(&decision) { Ok(Self { wording, decision }) } else { Err(NotAllowed) }
     }
 
     /// The words.
@@ -167,6 +192,7 @@ impl Screened {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "what they promise is tested here")]
 mod tests {
     use super::*;
 
@@ -192,16 +218,20 @@ mod tests {
     #[test]
     fn only_a_stored_allow_makes_screened_words() {
         let words = Wording::of(Prompt::parse("a fox".to_owned()).expect("valid prompt"));
-        let screened = Screened::allowed_by("off", words.clone());
+        let screened = Screened::allowed_by("off", words.clone()).expect("an allow");
+        assert_eq!(Screened::allowed_by("lists", words.clone()), Err(NotAllowed), "no proof and no time");
         let stored = Screened::from_stored(words.clone(), screened.decision().to_owned());
         assert_eq!(stored, Ok(screened));
-        assert_eq!(Screened::from_stored(words.clone(), "deny:lists".to_owned()), Err(NotAllowed));
-        assert_eq!(Screened::from_stored(words, String::new()), Err(NotAllowed));
+        for decision in ["deny:lists", "allow", "allow:", "allow:everything", ""] {
+            let none = Screened::from_stored(words.clone(), decision.to_owned());
+            assert_eq!(none, Err(NotAllowed), "{decision}");
+        }
     }
 
     #[test]
     fn debug_output_does_not_show_the_texts() {
         let words = Wording::from_texts("canary".into(), "canary".into()).expect("valid words");
-        assert!(!format!("{:?}", Screened::allowed_by("off", words)).contains("canary"));
+        let screened = Screened::allowed_by("off", words).expect("an allow");
+        assert!(!format!("{screened:?}").contains("canary"));
     }
 }

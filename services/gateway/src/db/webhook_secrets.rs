@@ -2,6 +2,7 @@
 
 use imagioo_types::WebhookEndpointId;
 use sqlx::PgConnection;
+use time::Duration;
 
 /// Adds the first secret of an endpoint.
 pub(crate) async fn insert(
@@ -19,16 +20,19 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// The secret of an endpoint as long as it has had no other one.
+/// The secret of an endpoint that is not older than `age` and has had no other one.
 pub(crate) async fn first(
     conn: &mut PgConnection,
     endpoint: WebhookEndpointId,
+    age: Duration,
 ) -> Result<Option<Vec<u8>>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select s.sealed from generation.webhook_secrets s
            join generation.webhook_endpoints e on e.id = s.endpoint
-           where s.endpoint = $1 and s.current and e.old_secret_until is null"#,
+           where s.endpoint = $1 and s.current and e.old_secret_until is null
+                 and e.created_at >= generation.clock_now() - make_interval(secs => $2)"#,
         endpoint.uuid(),
+        age.as_seconds_f64(),
     )
     .fetch_optional(conn)
     .await

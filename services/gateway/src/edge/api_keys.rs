@@ -36,14 +36,20 @@ impl ApiKeys {
         Self { identity: IdentityServiceClient::new(account), remembered, clock }
     }
 
+    /// The access token of the key's owner, if it is remembered.
+    pub(crate) async fn remembered(&self, secret: &str) -> Option<Arc<str>> {
+        let digest: [u8; 32] = Sha256::digest(secret).into();
+        let (token, expires) = self.remembered.get(&digest).await?;
+        if self.clock.now() <= expires - MARGIN {
+            return Some(token);
+        }
+        self.remembered.invalidate(&digest).await;
+        None
+    }
+
     /// The access token of the key's owner. Concurrent calls with one key share one exchange.
     pub(crate) async fn exchange(&self, secret: &str) -> Result<Arc<str>, RpcError> {
         let digest: [u8; 32] = Sha256::digest(secret).into();
-        if let Some((_, expires)) = self.remembered.get(&digest).await
-            && self.clock.now() > expires - MARGIN
-        {
-            self.remembered.invalidate(&digest).await;
-        }
         let fresh = self.remembered.try_get_with(digest, self.ask(secret)).await;
         fresh.map(|(token, _)| token).map_err(|error| {
             let again = RpcError::new(error.code(), error.message());

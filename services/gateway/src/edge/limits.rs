@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use imagioo_cache::{Cache, Rate, Verdict};
+use bytes::Bytes;
+use imagioo_cache::{Cache, CacheError, Rate, Verdict};
 use imagioo_rpc::{Code, RpcError};
 use imagioo_types::UserId;
 
@@ -41,31 +42,68 @@ impl Limiter {
 
     /// Counts a call that asks for credentials. An IPv6 network of one household counts as one address.
     pub(crate) async fn address(&self, address: Option<IpAddr>) -> Result<(), RpcError> {
-        let key = match address.map(|address| address.to_canonical()) {
-            Some(IpAddr::V4(v4)) => v4.to_string(),
-            Some(IpAddr::V6(v6)) => {
-                let [a, b, c, d, ..] = v6.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}")
+        self.check(&format!("credentials:{}", network(address)), self.address).await
+    }
+
+    /// Refuses an address from which too many wrong API keys came, before anybody is asked about one more.
+    pub(crate) async fn may_offer_keys(&self, address: Option<IpAddr>) -> Result<(), RpcError> {
+        match self.cache.get(&shut(address)).await {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => Err(limited(self.address.per)),
+            Err(error) => {
+                unchecked(&error);
+                Ok(())
             }
-            None => "unknown".to_owned(),
-        };
-        self.check(&format!("credentials:{key}"), self.address).await
+        }
+    }
+
+    /// Counts a wrong API key. They have a count of their own: a program with an old key keeps nobody from signing in.
+    pub(crate) async fn wrong_key(&self, address: Option<IpAddr>) -> Result<(), RpcError> {
+        let checked = self.check(&format!("keys:{}", network(address)), self.address).await;
+        if let Err(refusal) = &checked
+            && let Some(delay) = refusal.delay()
+            && let Err(error) = self.cache.put(&shut(address), Bytes::new(), delay).await
+        {
+            unchecked(&error);
+        }
+        checked
     }
 
     async fn check(&self, key: &str, rate: Rate) -> Result<(), RpcError> {
         match self.cache.allow(key, rate).await {
             Ok(Verdict::Allowed) => Ok(()),
-            Ok(Verdict::Denied { retry_after }) => {
-                instruments::limited();
-                Err(RpcError::new(Code::RateLimited, "too many calls: wait and try again")
-                    .retry_after(retry_after))
-            }
+            Ok(Verdict::Denied { retry_after }) => Err(limited(retry_after)),
             // The cache logs each of its outages once.
             Err(error) => {
                 tracing::debug!(error = %error, "rate limit not checked");
                 Ok(())
             }
         }
+    }
+}
+
+fn limited(retry_after: Duration) -> RpcError {
+    instruments::limited();
+    RpcError::new(Code::RateLimited, "too many calls: wait and try again").retry_after(retry_after)
+}
+
+fn unchecked(error: &CacheError) {
+    tracing::debug!(error = %error, "wrong keys not counted");
+}
+
+fn shut(address: Option<IpAddr>) -> String {
+    format!("wrong-keys:{}", network(address))
+}
+
+/// What counts as one address.
+fn network(address: Option<IpAddr>) -> String {
+    match address.map(|address| address.to_canonical()) {
+        Some(IpAddr::V4(v4)) => v4.to_string(),
+        Some(IpAddr::V6(v6)) => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}")
+        }
+        None => "unknown".to_owned(),
     }
 }
 
@@ -98,5 +136,19 @@ mod tests {
         limiter.address(address("2001:db8:0:1::1")).await.expect("another network");
         limiter.address(address("::ffff:192.0.2.1")).await.expect("first");
         limiter.address(address("192.0.2.1")).await.expect_err("the same address");
+    }
+
+    #[tokio::test]
+    async fn wrong_keys_shut_an_address_to_keys_and_to_nothing_else() {
+        let limiter = limiter();
+        let [here, there] = ["192.0.2.1", "192.0.2.2"].map(|text| Some(text.parse().expect("address")));
+        limiter.wrong_key(here).await.expect("once is a mistake");
+        limiter.may_offer_keys(here).await.expect("and may be mended");
+        let refused = limiter.wrong_key(here).await.expect_err("twice in a minute");
+        assert_eq!(refused.code(), Code::RateLimited);
+        let refused = limiter.may_offer_keys(here).await.expect_err("not for a while");
+        assert!(refused.delay().is_some());
+        limiter.may_offer_keys(there).await.expect("another address");
+        limiter.address(here).await.expect("whoever signs in is counted by itself");
     }
 }

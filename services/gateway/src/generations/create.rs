@@ -4,7 +4,7 @@ use fail::fail_point;
 use imagioo_picture::Operation;
 use imagioo_rpc::{Caller, Code, RpcError};
 use imagioo_runtime::telemetry::trace;
-use imagioo_types::{Credits, GenerationId, InvalidPrompt, Prompt, Wording};
+use imagioo_types::{Credits, GenerationId, InvalidPrompt, Prompt, Screened, Wording};
 use time::{Duration, OffsetDateTime};
 
 use crate::app::App;
@@ -104,6 +104,10 @@ async fn accept(
     fail_point!("gateway.create.before_hold");
     let held = app.holds.hold(caller, wanted).await?;
     fail_point!("gateway.create.after_hold");
+    if held.generation != id && exists(app, held.generation).await? {
+        return Ok(Accepted::Found(held.generation));
+    }
+    let screened = screened_for(app, held.generation, (id, screened)).await?;
     let deployment = route::begin(&priced.route, &app.health)
         .and_then(|stop| catalogue.deployment(&stop.deployment))
         .ok_or_else(|| RpcError::internal("a route leads nowhere"))?;
@@ -164,6 +168,20 @@ fn wording(call: &Create, operation: Operation) -> Result<Wording, RpcError> {
     let negative = Prompt::parse_optional(call.negative_prompt.clone())
         .map_err(|error| invalid("settings.negative_prompt", error))?;
     Ok(Wording { prompt, negative })
+}
+
+async fn exists(app: &App, id: GenerationId) -> Result<bool, Error> {
+    Ok(db::generations::find(&mut *app.pool.acquire().await?, id).await?.is_some())
+}
+
+/// Words with a decision about the generation that a hold names. Where an earlier, crashed call made the hold, this one's
+/// decision is about an id that will not be, and an endpoint was told that one.
+async fn screened_for(
+    app: &App,
+    held: GenerationId,
+    (asked, screened): (GenerationId, Screened),
+) -> Result<Screened, RpcError> {
+    if held == asked { Ok(screened) } else { app.screen.screen(held, screened.wording().clone()).await }
 }
 
 /// A hold that an earlier, crashed call made is at the price of that call; the catalogue may have changed since.

@@ -7,7 +7,7 @@ use imagioo_picture::Format;
 use imagioo_proto::generation::v1 as wire;
 use imagioo_proto::jobs::v1::{Charged, Manifest, StoredImage, manifest};
 use imagioo_storage::ObjectKey;
-use imagioo_types::{GenerationId, ImageId};
+use imagioo_types::{GenerationId, ImageId, allows};
 use prost::Message as _;
 
 use crate::app::App;
@@ -146,7 +146,8 @@ fn read(generation: &Generation, manifest: Manifest) -> (Vec<Image>, Report) {
     (images, report(manifest.ending))
 }
 
-/// A stored image as a row; nothing for one that is not this attempt's or more than was asked and paid for.
+/// A stored image as a row; nothing for one that is not this attempt's, more than was asked and paid for, or that no recorded
+/// decision lets be seen.
 fn image(generation: &Generation, stored: StoredImage) -> Option<Image> {
     let key = stored.object_key.parse::<ObjectKey>().ok()?;
     let own = key.owner() == generation.owner
@@ -155,6 +156,10 @@ fn image(generation: &Generation, stored: StoredImage) -> Option<Image> {
     let whole = stored.width > 0 && stored.height > 0 && stored.size_bytes > 0 && stored.sha256.len() == 32;
     if !own || !whole || !(0..generation.count).contains(&stored.index) {
         tracing::error!(generation = %generation.id, index = stored.index, "manifest names what is no image of it");
+        return None;
+    }
+    if !allows(&stored.screening) {
+        tracing::error!(generation = %generation.id, index = stored.index, "manifest names an image that nobody allowed");
         return None;
     }
     Some(Image {

@@ -122,7 +122,9 @@ fn outgrown(priced: &Priced, first: Option<Size>) -> Option<(&'static str, Size)
 async fn find(app: &App, caller: &Caller, named: &Named, field: &'static str) -> Result<Known, Error> {
     match named {
         Named::Image(id) => Ok(Known::Image(Box::new(read::image(app, caller, *id).await?))),
-        Named::File(file) => Ok(Known::Upload(uploads::verify(app, file.clone(), field).await?)),
+        Named::File(file) => {
+            Ok(Known::Upload(uploads::verify(app, caller.identity.user, file.clone(), field).await?))
+        }
     }
 }
 

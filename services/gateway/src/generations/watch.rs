@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imagioo_rpc::Caller;
+use imagioo_rpc::{Caller, Code, RpcError};
 use imagioo_types::GenerationId;
 use tokio::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::generations::outlook::{self, Outlook};
 use crate::generations::read::{self, Whole};
-use crate::watchers::{Notice, Preview, Progress, Signal, Subscription, Topic};
+use crate::watchers::{Notice, Place, Preview, Progress, Signal, Subscription, Topic};
 
 /// Without a signal the row is read again after this long, so that a lost hint delays a watcher and nothing more.
 pub(super) const REREAD: Duration = Duration::from_secs(5);
@@ -34,6 +34,16 @@ pub(crate) enum Step {
     Heartbeat,
 }
 
+/// A place to watch from, or to wait at. It is taken before anything is created that would be waited for.
+pub(crate) fn place(app: &App, caller: &Caller) -> Result<Place, RpcError> {
+    let most = app.config.watches.per_user;
+    app.watchers.place(caller.identity.user, most).ok_or_else(|| {
+        let message =
+            format!("you watch {most} times already: end some streams, or watch all generations in one");
+        RpcError::new(Code::TooManyWatches, message).detail("most", most)
+    })
+}
+
 /// A watcher of one generation.
 pub(crate) struct Watch {
     app: App,
@@ -50,12 +60,12 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Starts to follow from `seen` on; the subscription precedes the first read, so that nothing falls between them.
-    pub(crate) fn start(app: &App, caller: &Caller, id: GenerationId, seen: i64) -> Self {
+    pub(crate) fn start(app: &App, caller: &Caller, place: Place, (id, seen): (GenerationId, i64)) -> Self {
         Self {
             app: app.clone(),
             caller: caller.clone(),
             id,
-            subscription: app.watchers.follow(Topic::Generation(id), caller.identity.user),
+            subscription: app.watchers.follow(Topic::Generation(id), place),
             seen,
             ahead: 0,
             progress: None,
@@ -111,18 +121,15 @@ impl Watch {
     }
 }
 
-/// The generation when it has ended or `wait` is over, whichever comes first.
+/// Waits for the end of a generation from a place, and no longer than until then.
 pub(crate) async fn wait(
     app: &App,
     caller: &Caller,
     id: GenerationId,
-    wait: Duration,
+    waiting: Option<(Place, Instant)>,
 ) -> Result<Whole, Error> {
-    if wait.is_zero() {
-        return read::get(app, caller, id).await;
-    }
-    let deadline = Instant::now() + wait;
-    let mut watch = Watch::start(app, caller, id, 0);
+    let Some((place, deadline)) = waiting else { return read::get(app, caller, id).await };
+    let mut watch = Watch::start(app, caller, place, (id, 0));
     while let Ok(step) = tokio::time::timeout_at(deadline, watch.next()).await {
         match step? {
             Some(Step::Changed(now)) if now.whole.generation.state.is_final() => return Ok(now.whole),

@@ -14,7 +14,7 @@ use crate::generation::State;
 use crate::generations::outlook;
 use crate::generations::read;
 use crate::generations::watch::{Now, REREAD};
-use crate::watchers::{Notice, Preview, Progress, Signal, Subscription, Topic};
+use crate::watchers::{Notice, Place, Preview, Progress, Signal, Subscription, Topic};
 
 /// Whole generations that are read at once.
 const CHUNK: usize = 50;
@@ -55,13 +55,14 @@ impl WatchAll {
     pub(crate) async fn start(
         app: &App,
         caller: &Caller,
+        place: Place,
         until: Option<OffsetDateTime>,
     ) -> Result<Self, Error> {
-        let user = caller.identity.user;
+        let topic = Topic::User(caller.identity.user);
         let mut watch = Self {
             app: app.clone(),
             caller: caller.clone(),
-            subscription: app.watchers.follow(Topic::User(user), user),
+            subscription: app.watchers.follow(topic, place),
             until,
             seen: HashMap::new(),
             positions: HashMap::new(),

@@ -9,6 +9,7 @@ use imagioo_proto::generation::v1::generation_service_server::GenerationService;
 use imagioo_rpc::{AccessVerifier, Caller, RpcError, caller, page, validated};
 use imagioo_runtime::Shutdown;
 use imagioo_types::GenerationId;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::convert::{self, bad_name};
@@ -47,13 +48,17 @@ impl Generations {
         call: Create,
         wait: Duration,
     ) -> Result<wire::Generation, Status> {
+        let place = if wait.is_zero() { None } else { Some(watch::place(&self.app, caller)?) };
         let whole = match create::create(&self.app, caller, call).await? {
             Accepted::New(generation) if wait.is_zero() => {
                 let outlook = outlook::of_new(&self.app, &generation);
                 let whole = Whole { generation: *generation, images: Vec::new() };
                 return Ok(convert::generation(Now { whole, outlook, progress: None }));
             }
-            accepted => watch::wait(&self.app, caller, accepted.id(), wait).await?,
+            accepted => {
+                let waiting = place.map(|place| (place, Instant::now() + wait));
+                watch::wait(&self.app, caller, accepted.id(), waiting).await?
+            }
         };
         self.encode(whole).await
     }

@@ -91,8 +91,9 @@ impl ImageService for Images {
     ) -> Result<Response<wire::UploadImageResponse>, Status> {
         let caller = caller(&request)?;
         let file = receive(&self.app, &mut request.into_inner()).await?;
-        let upload = uploads::verify(&self.app, file, "data").await?;
-        let image = uploads::keep(&self.app, caller.identity.user, upload).await?;
+        let user = caller.identity.user;
+        let upload = uploads::verify(&self.app, user, file, "data").await?;
+        let image = uploads::keep(&self.app, user, upload).await?;
         Ok(Response::new(wire::UploadImageResponse { image: Some(convert::image(image)) }))
     }
 }

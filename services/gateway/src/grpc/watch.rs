@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::generations::read;
 use crate::generations::watch::{self, Watch};
 use crate::generations::watch_all::{self, WatchAll};
-use crate::watchers::Preview;
+use crate::watchers::{Place, Preview};
 
 type Steps<T> = BoxStream<'static, Result<T, Status>>;
 
@@ -26,6 +26,7 @@ pub(super) struct Watching {
     app: App,
     verifier: AccessVerifier,
     shutdown: Shutdown,
+    place: Place,
 }
 
 impl Watching {
@@ -36,13 +37,8 @@ impl Watching {
         shutdown: Shutdown,
         caller: &Caller,
     ) -> Result<Self, RpcError> {
-        let most = app.config.watches.per_user;
-        if app.watchers.count(caller.identity.user) < most as usize {
-            return Ok(Self { app, verifier, shutdown });
-        }
-        let message =
-            format!("you watch {most} times already: end some streams, or watch all generations in one");
-        Err(RpcError::new(Code::TooManyWatches, message).detail("most", most))
+        let place = watch::place(&app, caller)?;
+        Ok(Self { app, verifier, shutdown, place })
     }
 
     /// One generation, from a version on.
@@ -53,15 +49,15 @@ impl Watching {
         seen: i64,
     ) -> Result<Steps<wire::WatchGenerationResponse>, Status> {
         read::get(&self.app, &caller, id).await?;
-        let watch = Watch::start(&self.app, &caller, id, seen);
-        let verifier = self.verifier.clone();
+        let Self { app, verifier, shutdown, place } = self;
+        let watch = Watch::start(&app, &caller, place, (id, seen));
         let steps = stream::try_unfold((watch, verifier, caller), async |(mut watch, verifier, caller)| {
             let step = watch.next().await?;
             // After the wait, which may have been long: nothing is shown to somebody who was signed out meanwhile.
             verifier.not_revoked(&caller.identity)?;
             Ok::<_, Status>(step.map(|step| (step, (watch, verifier, caller))))
         });
-        Ok(self.feed(steps.map_ok(one)))
+        Ok(patient(steps.map_ok(one), &app, &shutdown))
     }
 
     /// Everything that the caller has, from a cursor on.
@@ -70,23 +66,24 @@ impl Watching {
         caller: Caller,
         cursor: &str,
     ) -> Result<Steps<wire::WatchGenerationsResponse>, Status> {
-        let watch = WatchAll::start(&self.app, &caller, since(cursor)?).await?;
-        let verifier = self.verifier.clone();
+        let Self { app, verifier, shutdown, place } = self;
+        let watch = WatchAll::start(&app, &caller, place, since(cursor)?).await?;
         let steps = stream::try_unfold((watch, verifier, caller), async |(mut watch, verifier, caller)| {
             let step = watch.next().await?;
             verifier.not_revoked(&caller.identity)?;
             Ok::<_, Status>(Some((step, (watch, verifier, caller))))
         });
-        Ok(self.feed(steps.and_then(async |step| Ok(all(step)?))))
+        Ok(patient(steps.and_then(async |step| Ok(all(step)?)), &app, &shutdown))
     }
+}
 
-    fn feed<T: Send + 'static>(
-        &self,
-        steps: impl stream::Stream<Item = Result<T, Status>> + Send + 'static,
-    ) -> Steps<T> {
-        let patience = Duration::from_secs(self.app.config.watches.patience_seconds.into());
-        feed(steps, patience, &self.shutdown)
-    }
+/// The steps for a reader that takes them within the time allowed.
+fn patient<T: Send + 'static>(
+    steps: impl stream::Stream<Item = Result<T, Status>> + Send + 'static,
+    app: &App,
+    shutdown: &Shutdown,
+) -> Steps<T> {
+    feed(steps, Duration::from_secs(app.config.watches.patience_seconds.into()), shutdown)
 }
 
 fn one(step: watch::Step) -> wire::WatchGenerationResponse {

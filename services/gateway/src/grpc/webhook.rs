@@ -163,6 +163,10 @@ fn create(message: wire::CreateWebhookEndpointRequest) -> Result<Create, RpcErro
     if message.request_id.chars().any(char::is_control) {
         return Err(invalid("request_id", "must have no control characters"));
     }
+    // An endpoint that was made without a key is kept under its own id, which everybody is told who may list it.
+    if message.request_id.parse::<WebhookEndpointId>().is_ok() {
+        return Err(invalid("request_id", "must not be the id of an endpoint: choose another"));
+    }
     let wanted = wire::WebhookEndpoint {
         url: endpoint.url.clone(),
         description: endpoint.description.clone(),

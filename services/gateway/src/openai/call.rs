@@ -4,6 +4,7 @@ use http::HeaderMap;
 use imagioo_picture::Operation;
 use imagioo_proto::generation::v1 as wire;
 use imagioo_proto::generation::v1::image_input::Source;
+use imagioo_types::UserId;
 use sha2::{Digest as _, Sha256};
 
 use super::parameters::{Mask, Parameters, file, missing};
@@ -31,7 +32,9 @@ pub(super) enum Delivery {
 /// A call that makes images.
 #[derive(Debug)]
 pub(super) struct Call {
+    /// Without a model when none was asked for: a repetition asks the same, whatever the default is by then.
     pub(super) request: wire::CreateGenerationRequest,
+    pub(super) default_model: Option<String>,
     pub(super) delivery: Delivery,
 }
 
@@ -41,7 +44,7 @@ const MOST_PARTIALS: i32 = 3;
 impl Call {
     /// Reads every parameter; refuses what the kind of call does not have.
     pub(super) async fn read(
-        app: &App,
+        (app, user): (&App, UserId),
         kind: Kind,
         headers: &HeaderMap,
         mut given: Parameters,
@@ -56,7 +59,11 @@ impl Call {
             (Kind::Edit, None) => Operation::ImageToImage,
             (Kind::Variation, _) => Operation::Variation,
         };
-        let model = model(app, given.text("model")?, operation)?;
+        let model = given.text("model")?.map(model_name);
+        let default_model = if model.is_none() { first_able(app, operation) } else { None };
+        if model.is_none() && default_model.is_none() && request_id.is_empty() {
+            return Err(missing("model"));
+        }
         let count = given.number("n", 1, MOST_IMAGES)?.unwrap_or_default();
         let mut settings = wire::GenerationSettings {
             size: given.text("size")?.filter(|size| size != "auto").unwrap_or_default(),
@@ -66,6 +73,9 @@ impl Call {
         if kind != Kind::Variation {
             prompt = given.text("prompt")?.ok_or_else(|| missing("prompt"))?;
             read_settings(&mut given, &mut settings)?;
+        }
+        if kind == Kind::Edit {
+            read_fidelity(&mut given)?;
         }
         let delivery = delivery(app, kind, &mut given)?;
         for ignored in ["user", "safety_identifier"] {
@@ -77,7 +87,7 @@ impl Call {
         }
         let request = wire::CreateGenerationRequest {
             request_id,
-            model,
+            model: model.unwrap_or_default(),
             prompt,
             operation: wire::Operation::from(operation).into(),
             settings: Some(settings),
@@ -86,11 +96,11 @@ impl Call {
             mask: match mask {
                 None => None,
                 Some(Mask::Image(name)) => Some(wire::ImageInput { source: Some(Source::Image(name)) }),
-                Some(Mask::File(mask)) => Some(file(uploads::mask(app, mask).await?)),
+                Some(Mask::File(mask)) => Some(file(uploads::mask(app, user, mask).await?)),
             },
             ..wire::CreateGenerationRequest::default()
         };
-        Ok(Self { request, delivery })
+        Ok(Self { request, default_model, delivery })
     }
 }
 
@@ -115,6 +125,18 @@ fn read_settings(given: &mut Parameters, settings: &mut wire::GenerationSettings
     Ok(())
 }
 
+/// How closely an edit keeps to its pictures. The models here have one way of doing that, which no setting changes.
+fn read_fidelity(given: &mut Parameters) -> Result<(), Refusal> {
+    match given.choice("input_fidelity", &["low", "high"])?.as_deref() {
+        Some("high") => Err(Refusal::parameter(
+            "input_fidelity",
+            "unsupported_value",
+            "no model here can be asked for a higher input_fidelity: leave it out, or say low",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn delivery(app: &App, kind: Kind, given: &mut Parameters) -> Result<Delivery, Refusal> {
     let refused = |name, message: &str| Err(Refusal::parameter(name, "unsupported_value", message));
     let format = given.choice("response_format", &["b64_json", "url"])?;
@@ -135,18 +157,15 @@ fn delivery(app: &App, kind: Kind, given: &mut Parameters) -> Result<Delivery, R
     }
 }
 
-/// The name of the model that was asked for, or of the first one that can do this.
-fn model(app: &App, asked: Option<String>, operation: Operation) -> Result<String, Refusal> {
-    let able = || {
-        let catalogue = app.catalogue();
-        let mut offered = catalogue.offered(app.clock.now());
-        offered.find(|model| model.operations.contains(&operation)).map(|model| model.name())
-    };
-    match asked {
-        Some(name) if name.starts_with("models/") => Ok(name),
-        Some(id) => Ok(format!("models/{id}")),
-        None => able().ok_or_else(|| missing("model")),
-    }
+fn model_name(asked: String) -> String {
+    if asked.starts_with("models/") { asked } else { format!("models/{asked}") }
+}
+
+/// The first model that can do this.
+fn first_able(app: &App, operation: Operation) -> Option<String> {
+    let catalogue = app.catalogue();
+    let mut offered = catalogue.offered(app.clock.now());
+    offered.find(|model| model.operations.contains(&operation)).map(|model| model.name())
 }
 
 /// The key of a repeatable call, made short and printable; empty without one.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::answer;
 use crate::error::Error;
 use crate::generation::{ContentPolicy, Generation, State};
+use crate::screening::STAGE;
 
 mod table;
 
@@ -141,7 +142,9 @@ impl From<RpcError> for Refusal {
             let categories = detail("categories");
             let categories = categories.split(',').map(str::trim).filter(|name| !name.is_empty());
             refusal.0.policy = Some(ContentPolicy {
-                stage: Some(detail("stage")).filter(|stage| !stage.is_empty()).unwrap_or("input".to_owned()),
+                stage: Some(detail("stage"))
+                    .filter(|stage| !stage.is_empty())
+                    .unwrap_or_else(|| STAGE.to_owned()),
                 categories: categories.map(str::to_owned).collect(),
                 provider: detail("provider"),
             });

@@ -11,6 +11,9 @@ const USUAL_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait that a caller is asked for.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
+/// Prompts are what goes in: `ContentPolicy.stage` is `input` or `output`, whoever refused.
+pub(crate) const STAGE: &str = "input";
+
 /// The words are not allowed.
 pub(super) fn blocked(screen: &'static str, block: &Block) -> RpcError {
     let message =
@@ -18,7 +21,7 @@ pub(super) fn blocked(screen: &'static str, block: &Block) -> RpcError {
     let categories = block.categories_text();
     let about = if categories.is_empty() { String::new() } else { format!(" ({categories})") };
     let error = RpcError::new(Code::ContentPolicy, message)
-        .detail("stage", "prompt")
+        .detail("stage", STAGE)
         .detail("categories", categories)
         .detail("screen", screen);
     block.fields.iter().fold(error, |error, field| {
@@ -34,7 +37,7 @@ pub(super) fn unavailable(screen: &'static str, trouble: Trouble) -> RpcError {
         "the text could not be screened, so nothing was started or charged: try again",
     )
     .retry_after(wait)
-    .detail("stage", "prompt")
+    .detail("stage", STAGE)
     .detail("screen", screen)
     .caused_by(trouble)
 }
@@ -58,7 +61,7 @@ mod tests {
         assert!(error.violations()[0].1.contains("(hate,violence)"), "{error}");
         assert_eq!(
             (error.details()["stage"].as_str(), error.details()["screen"].as_str()),
-            ("prompt", "lists")
+            ("input", "lists")
         );
     }
 

@@ -80,10 +80,19 @@ async fn record(
     let verdict =
         verdict::decide(&answer.outcome, (delivery.attempts, rand::random()), app.clock.now(), config);
     let mut tx = begin(&app.pool).await?;
+    let now = db::webhook_endpoints::lock_owned(&mut tx, endpoint.owner, endpoint.id).await?;
+    // Its owner removed it meanwhile, and the delivery with it.
+    let Some(now) = now else { return Ok(tx.rollback().await?) };
+    let moved = now.url != endpoint.url;
     let (next, reason) = match verdict {
+        Verdict::Received if moved => (Next::Delivered, None),
         Verdict::Received => {
             db::webhook_endpoints::recovered(&mut tx, endpoint.id).await?;
             (Next::Delivered, None)
+        }
+        // What the old address says counts for nothing at the new one, which has not been asked yet.
+        Verdict::Gone | Verdict::Again(_) if moved => {
+            (Next::Again { after: time::Duration::ZERO, within: config.retry_within() }, None)
         }
         Verdict::Gone => (Next::Failed, Some(DisableReason::Gone)),
         Verdict::Again(after) => {

@@ -5,6 +5,7 @@ use imagioo_runtime::database::{begin, begin_as};
 use imagioo_types::{EventId, UserId, WebhookEndpointId};
 use secrecy::SecretString;
 use sqlx::PgConnection;
+use time::Duration;
 
 use super::address;
 use super::delivery::{Delivery, DeliveryId};
@@ -36,7 +37,11 @@ pub(crate) struct Change {
     pub(crate) enabled: Option<bool>,
 }
 
-/// Adds an endpoint; answers it with its secret, unless a repeated call finds that rotated.
+/// For how long a repetition of the call that made an endpoint is told its secret, so that an answer that was lost does no
+/// harm. After that nobody is, and a rotation makes a new one.
+const TOLD_AGAIN: Duration = Duration::minutes(10);
+
+/// Adds an endpoint; answers it with its secret, unless a repeated call comes late or finds that rotated.
 pub(crate) async fn create(
     app: &App,
     caller: &Caller,
@@ -94,7 +99,7 @@ async fn repeat(
             .detail("endpoint", earlier.id.name())
             .into());
     }
-    let first = db::webhook_secrets::first(conn, earlier.id).await?;
+    let first = db::webhook_secrets::first(conn, earlier.id, TOLD_AGAIN).await?;
     let open = |sealed: Vec<u8>| WebhookSecret::open(&app.webhooks.sealer, earlier.id, &sealed);
     let secret = first.map(open).transpose().map_err(RpcError::internal)?;
     Ok((earlier, secret.map(|secret| secret.text())))

@@ -209,6 +209,31 @@ async fn an_unknown_api_key_is_asked_about_every_time() {
 }
 
 #[tokio::test]
+async fn wrong_api_keys_are_counted_by_address_and_after_too_many_nobody_is_asked_about_another() {
+    let app = App::with("limits.address_burst = 2\nlimits.address_per_minute = 1").await;
+    let ada = app.user();
+    let (_, known) = app.account.create_key(ada.id);
+    let (_, other) = app.account.create_key(ada.id);
+    ada.with(&known).list(1, "").await.expect("a good key");
+    let guess = async |number: usize| {
+        let program = ada.with(&format!("img_live_0_{number}"));
+        program.list(1, "").await.expect_err("no such key").code()
+    };
+    let mut told = Vec::new();
+    for number in 0..5 {
+        told.push(guess(number).await);
+    }
+    let (invalid, limited) = (Code::ApiKeyInvalid, Code::RateLimited);
+    assert_eq!(told, [invalid, invalid, limited, limited, limited]);
+    assert_eq!(app.account.exchanges(), 4, "the last two were not asked about");
+    let refused = ada.with(&other).list(1, "").await.expect_err("nor is a good one that nobody knows here");
+    assert!(refused.delay().is_some());
+    ada.with(&known).list(1, "").await.expect("who was let in before still is");
+    ada.list(1, "").await.expect("and so is everybody with a token");
+    app.ends_clean().await;
+}
+
+#[tokio::test]
 async fn a_revoked_api_key_stops_working_although_its_token_is_remembered() {
     let app = App::start().await;
     let ada = app.user();

@@ -56,6 +56,29 @@ async fn three_of_four_images_are_kept_and_charged_and_the_fourth_is_explained()
 }
 
 #[tokio::test]
+async fn s85_an_image_that_no_recorded_decision_lets_be_seen_is_not_delivered_and_not_charged() {
+    for screening in ["", "allow", "allow:nobody", "deny:moderations=modr-1;2026-03-01T12:00:00Z"] {
+        let app = App::start().await;
+        let (ada, mut worker, created, job) = running(&app, 2).await;
+        let unseen = StoredImage { screening: screening.to_owned(), ..job.store(1).await };
+        assert!(job.conclude(vec![job.store(0).await, unseen], complete()).await);
+        job.announce().await;
+        let ended = ada.sees_the_end(&created.name).await;
+        assert_eq!((ended.charge, ended.images.len(), ended.images[0].index), (5, 1, 0), "{screening}");
+        assert_eq!(ended.failure.expect("an explanation").reason, "FEWER_IMAGES");
+
+        let other = ada.create("a cat").await;
+        let job = worker.job().await;
+        let unseen = StoredImage { screening: screening.to_owned(), ..job.store(0).await };
+        assert!(job.conclude(vec![unseen], complete()).await);
+        job.announce().await;
+        let ended = ada.sees_the_end(&other.name).await;
+        assert_eq!((ended.state(), ended.charge), (GenerationState::Failed, 0), "{screening}");
+        app.ends_clean().await;
+    }
+}
+
+#[tokio::test]
 async fn what_was_delivered_before_a_failure_is_kept_and_charged() {
     for ending in [failed("BROKEN"), refused(), retry(Charged::No, None)] {
         let app = App::start().await;

@@ -35,7 +35,7 @@ pub use gateway::Gateway;
 pub use http::{Answer, Program, answer, drawing, form};
 pub use patience::{eventually, within};
 pub use user::{User, wanted};
-pub use webhooks::{answering, received, receiver, signatures};
+pub use webhooks::{Hook, answering, received, receiver, signatures};
 pub use worker::{Attempt, Worker, failed, passing, refused, retry};
 
 const CATALOGUE: &str = include_str!("harness/catalogue.toml");

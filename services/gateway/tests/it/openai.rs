@@ -4,6 +4,7 @@ mod edits;
 mod errors;
 mod generations;
 mod keys;
+mod screening;
 mod stream;
 mod web;
 
@@ -29,6 +30,15 @@ fn under_way<T: Send + 'static>(
     call: impl Future<Output = T> + Send + 'static,
 ) -> tokio::task::JoinHandle<T> {
     tokio::spawn(call)
+}
+
+const EDITS: &str = "/v1/images/edits";
+
+/// The smallest picture that is one.
+fn tiny() -> Vec<u8> {
+    let mut file = std::io::Cursor::new(Vec::new());
+    image::RgbImage::new(8, 8).write_to(&mut file, image::ImageFormat::Png).expect("encodes");
+    file.into_inner()
 }
 
 /// The files in an answer.

@@ -1,6 +1,6 @@
 //! Prompts are screened before anything is held, queued or sent (s85).
 
-mod endpoint;
+pub(crate) mod endpoint;
 mod lists;
 
 use imagioo_rpc::{Code, RpcError};
@@ -12,7 +12,7 @@ async fn assert_blocked(app: &App, error: &RpcError, screen: &str, (categories, 
     assert_eq!(error.code(), Code::ContentPolicy, "{error}");
     let details = error.details();
     let told = ["stage", "screen", "categories"].map(|key| details[key].as_str());
-    assert_eq!(told, ["prompt", screen, categories], "{error}");
+    assert_eq!(told, ["input", screen, categories], "{error}");
     let named: Vec<_> = error.violations().iter().map(|(field, _)| field.as_str()).collect();
     assert_eq!(named, fields, "{error}");
     assert!(error.message().contains("change it"), "{error}");

@@ -149,6 +149,11 @@ mod tests {
         ("reference", "image"),
     ];
 
+    #[expect(clippy::disallowed_methods, reason = "nobody decides in this test")]
+    fn screened(wording: Wording) -> Screened {
+        Screened::from_stored(wording, "allow:off".to_owned()).expect("an allow")
+    }
+
     fn call(options: Value) -> Call {
         let prompt = Prompt::parse("a fox".to_owned()).expect("a prompt");
         Call {
@@ -157,7 +162,7 @@ mod tests {
             endpoint: String::new(),
             options: Arc::new(options.as_object().expect("a table").clone()),
             operation: Operation::TextToImage,
-            prompt: Screened::allowed_by("off", Wording::of(prompt)),
+            prompt: screened(Wording::of(prompt)),
             settings: Settings {
                 size: Some(Size { width: 64, height: 48 }),
                 format: Some(imagioo_picture::Format::Jpeg),

@@ -123,6 +123,11 @@ mod tests {
     use crate::provider::Picture;
     use crate::reason::Reason;
 
+    #[expect(clippy::disallowed_methods, reason = "nobody decides in this test")]
+    fn screened(wording: Wording) -> Screened {
+        Screened::from_stored(wording, "allow:off".to_owned()).expect("an allow")
+    }
+
     fn call(prompt: &str, seed: i64) -> Call {
         let prompt = Prompt::parse(prompt.to_owned()).expect("valid prompt");
         Call {
@@ -131,7 +136,7 @@ mod tests {
             endpoint: String::new(),
             options: Default::default(),
             operation: Operation::TextToImage,
-            prompt: Screened::allowed_by("off", Wording::of(prompt)),
+            prompt: screened(Wording::of(prompt)),
             settings: Settings {
                 size: Some(Size { width: 192, height: 128 }),
                 seed: Some(seed),

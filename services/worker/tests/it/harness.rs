@@ -183,13 +183,18 @@ fn config(overrides: toml::Table) -> Config {
     settings.read().expect("complete")
 }
 
+#[expect(clippy::disallowed_methods, reason = "nobody decides in these tests")]
+fn screened(wording: Wording) -> Screened {
+    Screened::from_stored(wording, "allow:off".to_owned()).expect("an allow")
+}
+
 /// A job for the provider `fake`: so many images of 64 × 48 pixels, twenty seconds per call, one hour in all.
 pub fn job(count: u32) -> Job {
     let prompt = Prompt::parse("a red fox under a full moon".to_owned()).expect("a prompt");
     Job {
         lease: Lease { generation: GenerationId::generate(), attempt: 1, epoch: 1 },
         owner: UserId::generate(),
-        prompt: Screened::allowed_by("off", Wording::of(prompt)),
+        prompt: screened(Wording::of(prompt)),
         operation: Operation::TextToImage,
         settings: Settings {
             size: Some(Size { width: 64, height: 48 }),

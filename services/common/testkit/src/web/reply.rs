@@ -1,10 +1,12 @@
 //! Answers, good and bad.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 /// One answer.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub enum Reply {
     Reset,
     /// The request is read, then nothing.
     Hang,
+    /// Another answer, when the test says so.
+    When(Arc<Notify>, Box<Reply>),
     /// Another answer, after a while.
     Late(Duration, Box<Reply>),
 }
@@ -143,6 +147,10 @@ impl Reply {
             }
             Self::Reset => stream.set_zero_linger(),
             Self::Hang => std::future::pending().await,
+            Self::When(now, reply) => {
+                now.notified().await;
+                Box::pin(reply.write(stream)).await
+            }
             Self::Late(wait, reply) => {
                 tokio::time::sleep(wait).await;
                 Box::pin(reply.write(stream)).await

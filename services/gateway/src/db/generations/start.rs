@@ -134,8 +134,7 @@ pub(crate) async fn start(
                 attempt: row.attempt,
                 epoch: row.epoch,
                 version: row.version,
-                prompt: Screened::from_stored(wording, row.screening)
-                    .map_err(|error: NotAllowed| broken(error))?,
+                prompt: screened(wording, row.screening).map_err(broken)?,
                 operation: Operation::parse(&row.operation).ok_or_else(|| broken(row.operation))?,
                 settings: row.settings.0,
                 count: row.count,
@@ -149,4 +148,9 @@ pub(crate) async fn start(
             })
         })
         .collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the row was written with a decision")]
+fn screened(wording: Wording, decision: String) -> Result<Screened, NotAllowed> {
+    Screened::from_stored(wording, decision)
 }

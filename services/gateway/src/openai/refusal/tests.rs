@@ -46,7 +46,7 @@ fn fields_are_named_as_openai_does_and_the_first_is_the_parameter() {
 #[test]
 fn a_refused_prompt_tells_stage_and_categories() {
     let error = RpcError::new(Code::ContentPolicy, "the prompt was refused")
-        .detail("stage", "input")
+        .detail("stage", STAGE)
         .detail("categories", "violence, hate");
     let (status, told) = told(error);
     assert_eq!((status, &told["code"]), (400, &json!("moderation_blocked")));

@@ -9,10 +9,8 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use imagioo_proto::generation::v1::{InputRole, Operation};
 use serde_json::{Value, json};
 
-use super::under_way;
+use super::{EDITS, under_way};
 use crate::harness::{App, Program, answer, eventually, form};
-
-const EDITS: &str = "/v1/images/edits";
 
 fn png(pixels: impl Into<DynamicImage>) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
@@ -38,11 +36,17 @@ async fn a_form_and_json_with_the_same_pictures_are_the_same_edit() {
     let app = App::start().await;
     let (ada, mut worker) = (app.user(), app.worker("w1").await);
     let program = app.program(&ada);
-    let texts = [("prompt", "a red scarf"), ("model", "sketch"), ("n", "2"), ("size", "512x512")];
+    let texts = [
+        ("prompt", "a red scarf"),
+        ("model", "sketch"),
+        ("n", "2"),
+        ("size", "512x512"),
+        ("input_fidelity", "low"),
+    ];
     let files = [("image[]", picture(1)), ("image[]", picture(2)), ("mask", mask(64))];
     let files: Vec<_> = files.iter().map(|(name, file)| (*name, file.as_slice())).collect();
     let body = json!({
-        "prompt": "a red scarf", "model": "sketch", "n": 2, "size": "512x512",
+        "prompt": "a red scarf", "model": "sketch", "n": 2, "size": "512x512", "input_fidelity": "low",
         "images": [data_url(&picture(1)), data_url(&picture(2))], "mask": data_url(&mask(64)),
     });
     let mut inputs = Vec::new();
@@ -186,6 +190,15 @@ async fn pictures_that_cannot_be_used_are_refused_before_anything_is_held() {
         let refused = program.post_form(EDITS, form(&[("prompt", "a fox")], &files)).await;
         let expected = (400, "invalid_request_error".to_owned(), code.to_owned(), Some(param.to_owned()));
         assert_eq!(refused.error(), expected, "{}", refused.body);
+    }
+    for (fidelity, code) in [("high", "unsupported_value"), ("medium", "invalid_value")] {
+        let call = form(&[("prompt", "a fox"), ("input_fidelity", fidelity)], &[("image", &picture(1))]);
+        let refused = program.post_form(EDITS, call).await;
+        assert_eq!(
+            (refused.error().2.as_str(), refused.error().3.as_deref()),
+            (code, Some("input_fidelity"))
+        );
+        assert!(refused.body.contains("low"), "it says what to do: {}", refused.body);
     }
     for (image, code) in [
         (json!({ "image_url": "https://example.com/fox.png" }), "invalid_image_url"),

@@ -49,6 +49,7 @@ async fn every_wrong_parameter_is_named() {
             "response_format",
         ),
         (json!({ "prompt": "a fox", "style": "vivid" }), "unknown_parameter", "style"),
+        (json!({ "prompt": "a fox", "input_fidelity": "low" }), "unknown_parameter", "input_fidelity"),
     ] {
         let refused = program.draw(body.clone()).await;
         let expected = (400, INVALID.to_owned(), code.to_owned(), Some(param.to_owned()));

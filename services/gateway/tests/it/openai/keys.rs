@@ -1,11 +1,12 @@
 //! Calls that are repeated, given up or overtaken: one generation per key, and none that is lost.
 
+use imagioo_proto::generation::v1::CreateGenerationRequest;
 use imagioo_rpc::Code;
 use serde_json::json;
 use time::Duration;
 
 use super::{ask_for, files, under_way};
-use crate::harness::{App, drawing, eventually};
+use crate::harness::{App, drawing, eventually, wanted};
 
 #[tokio::test]
 async fn a_repeated_call_with_the_same_key_is_the_same_generation() {
@@ -38,6 +39,48 @@ async fn a_repeated_call_with_the_same_key_is_the_same_generation() {
     let his = under_way(async move { his.draw_once("order 7", drawing("a fox")).await });
     worker.work_off(1).await;
     assert_ne!(his.await.expect("answered").generation(), job.job.generation, "keys are each user's own");
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn a_repeated_call_that_names_no_model_is_the_same_generation_whatever_the_default_is_by_then() {
+    let mut app = App::start().await;
+    let (ada, mut worker) = (app.user(), app.worker("w1").await);
+    let program = app.program(&ada);
+    let body = json!({ "prompt": "a fox" });
+    let asked = body.clone();
+    let asked = under_way(async move { program.draw_once("order 7", asked).await });
+    worker.work_off(1).await;
+    let first = asked.await.expect("answered");
+    let (drawn, generation) = (files(&first.good()), first.generation());
+    app.restart_with_catalogue(|text| {
+        text.replace("id = \"sketch\"\ntitle", "id = \"fresh\"\ntitle").replace("credits = 5", "credits = 7")
+    })
+    .await;
+    let program = app.program(&app.signed_in_again(&ada));
+    let again = program.draw_once("order 7", body.clone()).await;
+    assert_eq!((files(&again.good()), again.generation()), (drawn, generation));
+    let named = program.draw_once("order 7", json!({ "model": "fresh", "prompt": "a fox" })).await;
+    assert_eq!(named.error().2, "idempotency_key_reused", "that is another wish");
+    assert_eq!(app.count().await, 1);
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn a_call_that_would_wait_beside_too_many_others_is_refused_before_anything_is_held() {
+    let app = App::with("watches.per_user = 1").await;
+    let (ada, mut worker) = (app.user(), app.worker("w1").await);
+    let program = app.program(&ada);
+    let waits = ask_for(&program, "a fox");
+    let job = worker.job().await;
+    let refused = program.draw(drawing("a cat")).await;
+    assert_eq!(refused.error(), (429, "requests".into(), "rate_limit_exceeded".into(), None));
+    let asked = CreateGenerationRequest { wait_seconds: 1, ..wanted("a cat") };
+    assert_eq!(ada.ask(asked).await.expect_err("the same by gRPC").code(), Code::TooManyWatches);
+    assert_eq!(ada.try_watch_all("").await.err().expect("and for streams").code(), Code::TooManyWatches);
+    assert_eq!((app.billing.holds().len(), app.count().await), (1, 1), "nothing was begun");
+    job.deliver_all().await;
+    waits.await.expect("answered").good();
     app.ends_clean().await;
 }
 

@@ -5,7 +5,7 @@ use imagioo_proto::generation::v1::GenerationState;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{ask, text_of, under_way};
+use super::{ask, text_of, tiny, under_way};
 use crate::harness::{App, Program, answer, failed, form, within};
 
 /// Names of events in order.
@@ -153,10 +153,4 @@ async fn who_leaves_a_stream_finds_the_image_in_the_history() {
     let kept = ada.sees_the_end(&job.job.generation).await;
     assert_eq!((kept.state(), kept.charge), (GenerationState::Succeeded, 5));
     app.ends_clean().await;
-}
-
-fn tiny() -> Vec<u8> {
-    let mut file = std::io::Cursor::new(Vec::new());
-    image::RgbImage::new(8, 8).write_to(&mut file, image::ImageFormat::Png).expect("encodes");
-    file.into_inner()
 }

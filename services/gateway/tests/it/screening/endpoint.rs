@@ -14,28 +14,28 @@ use super::{assert_blocked, assert_untouched};
 use crate::harness::{App, wanted};
 
 /// An endpoint that answers as it is told.
-struct Moderation {
+pub(crate) struct Moderation {
     server: WebServer,
     reply: Arc<Mutex<Reply>>,
 }
 
 impl Moderation {
-    async fn start(reply: Reply) -> Self {
+    pub(crate) async fn start(reply: Reply) -> Self {
         let reply = Arc::new(Mutex::new(reply));
         let next = Arc::clone(&reply);
         let server = WebServer::start(move |_| next.lock().expect("no test panics inside").clone());
         Self { server: server.await, reply }
     }
 
-    fn answers(&self, reply: Reply) {
+    pub(crate) fn answers(&self, reply: Reply) {
         *self.reply.lock().expect("no test panics inside") = reply;
     }
 
-    fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.server.asked().len()
     }
 
-    fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         format!(
             r#"screening.screens = ["http"]
                screening.http.base_url = "{}"
@@ -47,7 +47,7 @@ impl Moderation {
 }
 
 /// An answer of the contract.
-fn decision(decision: &str) -> Reply {
+pub(crate) fn decision(decision: &str) -> Reply {
     let body = json!({
         "id": "mod_yLWDsJx9rOPcJYoe5UfsKR", "object": "moderation_result", "prompt": "a fox",
         "external_id": "gen_0198c0de-9999", "decision": decision, "usage": { "units": 1 },
@@ -196,6 +196,29 @@ async fn a_repetition_of_what_was_accepted_is_answered_whatever_the_screen_says_
     }
     assert_eq!((app.billing.holds().len(), app.count().await), (1, 1));
     worker.work_off(1).await;
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn s85_a_call_that_heals_is_screened_as_the_generation_that_it_becomes() {
+    let server = WebServer::start(|asked| {
+        let id = format!("mod_{}", asked.json()["external_id"].as_str().expect("an id"));
+        Reply::json(200, &json!({ "id": id, "decision": "allow" }).to_string())
+    });
+    let moderation = Moderation { server: server.await, reply: Arc::new(Mutex::new(Reply::Hang)) };
+    let app = App::with(moderation.config()).await;
+    let (ada, mut worker) = (app.user(), app.worker("w1").await);
+    app.billing.lose_answers(true);
+    ada.ask(named("once")).await.expect_err("the line broke after the hold");
+    app.billing.lose_answers(false);
+    let healed = ada.ask(named("once")).await.expect("healed");
+    let id = healed.name.trim_start_matches("generations/").to_owned();
+    let job = worker.job().await;
+    assert!(job.job.screening.starts_with(&format!("allow:http=mod_{id};")), "{}", job.job.screening);
+    let asked = moderation.asked();
+    assert_eq!(ada.ask(named("once")).await.expect("the same").name, healed.name);
+    assert_eq!(moderation.asked(), asked + 1, "what is there already is not screened a second time");
+    job.deliver_all().await;
     app.ends_clean().await;
 }
 

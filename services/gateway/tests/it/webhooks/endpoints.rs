@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use imagioo_proto::generation::v1::{WebhookEndpoint, WebhookEndpointState};
 use imagioo_rpc::Code;
+use time::Duration;
 
 use crate::harness::{App, within};
 
@@ -58,6 +59,11 @@ async fn a_secret_is_shown_once_and_never_stored_in_clear() {
     let (_, first) = ada.try_hook("mine", URL, &[]).await.expect("created");
     let (endpoint, again) = ada.try_hook("mine", URL, &[]).await.expect("the same call once more");
     assert_eq!(again, first, "an answer that was lost can be had again");
+    let bare = ada.hook(URL).await;
+    let id = bare.name.trim_start_matches("webhookEndpoints/");
+    let refused = ada.try_hook(id, URL, &[]).await.expect_err("a key that only we give");
+    assert_eq!((refused.code(), refused.violations()[0].0.as_str()), (Code::InvalidArgument, "request_id"));
+    ada.delete_hook(&bare.name).await.expect("removed");
     assert!(!format!("{:?}", ada.get_hook(&endpoint.name).await.expect("hers")).contains("whsec_"));
     let (_, second) = ada.rotate_hook(&endpoint.name).await.expect("rotated");
     assert_ne!(second, first);
@@ -80,6 +86,19 @@ async fn a_secret_is_shown_once_and_never_stored_in_clear() {
             assert!(!sealed.windows(8).any(|window| key.windows(8).any(|part| part == window)));
         }
     }
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn a_lost_secret_can_be_asked_for_again_for_ten_minutes_and_not_later() {
+    let app = App::start().await;
+    let ada = app.user();
+    let (endpoint, first) = ada.try_hook("mine", URL, &[]).await.expect("created");
+    app.shift(Duration::minutes(9)).await;
+    assert_eq!(ada.try_hook("mine", URL, &[]).await.expect("in time").1, first);
+    app.shift(Duration::minutes(2)).await;
+    let (same, none) = ada.try_hook("mine", URL, &[]).await.expect("the same call once more");
+    assert_eq!((same.name, none.as_str()), (endpoint.name, ""), "a secret is shown once");
     app.ends_clean().await;
 }
 

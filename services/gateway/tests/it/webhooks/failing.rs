@@ -1,11 +1,14 @@
 //! Receivers that do not receive.
 
+use std::sync::Arc;
+
 use imagioo_proto::generation::v1::{WebhookDeliveryState, WebhookEndpoint, WebhookEndpointState};
 use imagioo_rpc::Code;
 use imagioo_testkit::web::{Reply, WebServer};
 use time::Duration;
+use tokio::sync::Notify;
 
-use crate::harness::{App, User, answering, eventually, received, receiver, signatures};
+use crate::harness::{App, Hook, User, answering, eventually, received, receiver, signatures};
 
 fn yes() -> Reply {
     Reply::json(200, "{}")
@@ -124,6 +127,63 @@ async fn an_endpoint_that_is_gone_is_disabled_and_the_others_are_told() {
     assert_eq!(ada.replay(&failed.name).await.expect_err("disabled").code(), Code::WebhookDisabled);
     assert!(hers.asked().is_empty());
     assert_eq!(gone.asked().len(), 1);
+    app.ends_clean().await;
+}
+
+/// An endpoint that moves to another address while the old one takes its time to answer with this status.
+async fn moved_meanwhile(ada: &User, status: u16, new: &WebServer) -> Hook {
+    let answers = Arc::new(Notify::new());
+    let held = Reply::When(Arc::clone(&answers), Box::new(Reply::json(status, "{}")));
+    let old = answering(move |_| held.clone()).await;
+    let hook = ada.hook(&old.url("/")).await;
+    ada.test_hook(&hook.name).await.expect("a test");
+    received(&old, 1).await;
+    let moved = WebhookEndpoint { name: hook.name.clone(), url: new.url("/"), ..WebhookEndpoint::default() };
+    ada.change_hook(moved, &["url"]).await.expect("moved");
+    answers.notify_one();
+    received(new, 1).await;
+    ada.attempted(&hook.name, 2).await;
+    hook
+}
+
+#[tokio::test]
+async fn an_address_that_was_left_and_says_that_it_is_gone_disables_nothing_at_the_new_one() {
+    let app = App::start().await;
+    let (ada, new) = (app.user(), receiver().await);
+    let hook = moved_meanwhile(&ada, 410, &new).await;
+    let endpoint = ada.get_hook(&hook.name).await.expect("hers");
+    assert_eq!(endpoint.state(), WebhookEndpointState::Enabled);
+    ada.delivery_in(&hook.name, WebhookDeliveryState::Delivered).await;
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn the_failures_of_an_address_that_was_left_are_not_counted_at_the_new_one() {
+    let app = App::start().await;
+    let (ada, new) = (app.user(), answering(|_| no()).await);
+    let hook = moved_meanwhile(&ada, 500, &new).await;
+    assert!(ada.get_hook(&hook.name).await.expect("hers").failing_since.is_some(), "it fails, too");
+    let counted = app.number("select failures::bigint from generation.webhook_endpoints").await;
+    assert_eq!(counted, 1, "but it has only begun to");
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn the_owner_of_a_single_endpoint_is_told_that_it_was_disabled_where_it_is_listed() {
+    let app = App::start().await;
+    let ada = app.user();
+    let gone = answering(|_| Reply::json(410, "{}")).await;
+    let hook = ada.hook(&gone.url("/")).await;
+    ada.test_hook(&hook.name).await.expect("a test");
+    ada.attempted(&hook.name, 1).await;
+    let (listed, _) = ada.list_hooks(0, "").await.expect("a page");
+    for endpoint in [&listed[0], &ada.get_hook(&hook.name).await.expect("hers")] {
+        assert_eq!(
+            (endpoint.state(), endpoint.disable_reason.as_str()),
+            (WebhookEndpointState::Disabled, "GONE")
+        );
+        assert!(endpoint.disable_time.is_some());
+    }
     app.ends_clean().await;
 }
 

@@ -39,7 +39,7 @@ impl TryFrom<proto::Job> for Job {
         Ok(Self {
             lease,
             owner: UserId::from_name(&job.owner).map_err(|_| wrong("owner"))?,
-            prompt: Screened::from_stored(wording, job.screening).map_err(|_| wrong("screening"))?,
+            prompt: screened(wording, job.screening)?,
             operation,
             settings: read,
             references,
@@ -99,6 +99,11 @@ impl TryFrom<proto::RecordedCall> for RecordedCall {
             task: Some(recorded.task_id).filter(|id| !id.is_empty()).map(TaskId),
         })
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the gateway sends the decision that it stored")]
+fn screened(wording: Wording, decision: String) -> Result<Screened, LeaseError> {
+    Screened::from_stored(wording, decision).map_err(|_| LeaseError::Malformed("screening"))
 }
 
 fn instant(timestamp: prost_types::Timestamp) -> Option<OffsetDateTime> {
