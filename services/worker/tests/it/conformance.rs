@@ -2,6 +2,7 @@
 
 mod own_keys;
 mod tables;
+mod transfers;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use imagioo_worker::job::Job;
 
 pub use own_keys::own_keys;
 pub use tables::{checks, downloads, polls, refusals, submits, takeovers};
+pub use transfers::{broken_downloads, unreachable};
 
 use crate::harness::{World, job_at, taken_over};
 
@@ -107,6 +109,8 @@ pub struct Trial {
     pub call_timeout: Duration,
     /// More of the worker's configuration.
     pub overrides: toml::Table,
+    /// Where the account is said to be; where the provider really is when absent.
+    pub origin: Option<String>,
     /// The operator's key where the job comes with [`Wire::KEY`] as its owner's.
     pub operators_key: Option<&'static str>,
 }
@@ -120,6 +124,7 @@ impl Default for Trial {
             accepted_before: false,
             call_timeout: Duration::from_secs(20),
             overrides: toml::Table::new(),
+            origin: None,
             operators_key: None,
         }
     }
@@ -158,7 +163,8 @@ impl Trial {
         }
         let mut overrides = self.overrides;
         job.own_key = self.operators_key.map(|_| W::KEY.into());
-        overrides.extend(account::<W>(&server, self.operators_key.unwrap_or(W::KEY)));
+        let origin = self.origin.unwrap_or_else(|| server.url(""));
+        overrides.extend(account::<W>(&origin, self.operators_key.unwrap_or(W::KEY)));
         let worker = world.start_configured(overrides);
         world.submit(&job).await;
         let manifest = world.outcome().await.manifest;
@@ -169,13 +175,16 @@ impl Trial {
     }
 }
 
-/// The configuration of an account, called `provider`, at a server.
-fn account<W: Wire>(server: &WebServer, key: &str) -> toml::Table {
-    let account = toml::Table::from_iter([
+/// The configuration of an account, called `provider`, at a server that may be here also when it is asked over TLS.
+fn account<W: Wire>(origin: &str, key: &str) -> toml::Table {
+    let mut account = toml::Table::from_iter([
         ("kind".to_owned(), W::KIND.into()),
         ("api_key".to_owned(), key.into()),
-        ("base_url".to_owned(), server.url(W::BASE).into()),
+        ("base_url".to_owned(), format!("{origin}{}", W::BASE).into()),
     ]);
+    if let Some(host) = origin.strip_prefix("https://") {
+        account.insert("trusted_hosts".to_owned(), vec![host].into());
+    }
     let providers = toml::Table::from_iter([("provider".to_owned(), account.into())]);
     toml::Table::from_iter([("providers".to_owned(), providers.into())])
 }
@@ -240,6 +249,16 @@ macro_rules! conformance {
         #[tokio::test]
         async fn r32_an_accepted_call_is_resumed_by_another_worker() {
             crate::conformance::takeovers::<$wire>().await;
+        }
+
+        #[tokio::test]
+        async fn r43_a_provider_that_was_never_reached_cost_nothing() {
+            crate::conformance::unreachable::<$wire>().await;
+        }
+
+        #[tokio::test]
+        async fn r43_a_download_that_breaks_off_begins_again() {
+            crate::conformance::broken_downloads::<$wire>().await;
         }
 
         #[tokio::test]

@@ -84,8 +84,10 @@ pub async fn checks<W: Wire>() {
             Reply::json(status, "{}")
         })
         .await;
-        let checked =
-            registry(account::<W>(&server, W::KEY)).check("provider").await.expect("an account of that name");
+        let checked = registry(account::<W>(&server.url(""), W::KEY))
+            .check("provider")
+            .await
+            .expect("an account of that name");
         assert_eq!(checked.err().map(|error| error.reason.as_str()), expected, "{status}");
         assert_eq!(server.asked().len(), 1);
         let shown = server.asked()[0].headers.iter().any(|(_, value)| value.contains("test-key"));
