@@ -117,11 +117,14 @@ fn end(worker: &Worker, job: &Job, images: &[Delivered], error: CallError) -> En
     }
 }
 
-/// Passes reports on, at most one per interval.
+/// Passes reports on, at most one per interval. Whatever that takes, the calls go on meanwhile.
 async fn tell(worker: &Worker, job: &Job, progress: &Progress) -> Infallible {
     loop {
         let mut report = progress.next().await;
-        report.preview = report.preview.filter(|_| worker.results.allow_previews());
+        report.preview = match report.preview {
+            Some(preview) => worker.results.shown(preview).await,
+            None => None,
+        };
         worker.queue.hint(&hint(job, report)).await;
         tokio::time::sleep(INTERVAL).await;
     }

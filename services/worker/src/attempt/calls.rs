@@ -139,6 +139,7 @@ impl<'a> Calls<'a> {
         let (started, until) = (Instant::now(), Instant::now() + self.job.deployment.call_timeout);
         let provider = self.job.deployment.provider.as_str();
         let span = tracing::info_span!(
+            decoders: self.worker.results.decoders().clone(),
             "provider",
             otel.name = format!("{provider} call"),
             otel.kind = "client",

@@ -5,6 +5,7 @@ mod drawing;
 mod edit;
 mod font;
 mod scene;
+mod sources;
 mod subject;
 
 use std::time::Duration;
@@ -138,6 +139,7 @@ mod tests {
             first: 0,
             count: 1,
         }
+            decoders: imagioo_picture::Verifier::new(40_000_000, 1),
     }
 
     async fn files(call: Call) -> Vec<(Bytes, Option<i64>)> {

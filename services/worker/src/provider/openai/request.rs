@@ -60,12 +60,12 @@ pub(super) async fn form(dialect: &Dialect, call: &Call) -> Result<Form, CallErr
         Operation::Outpaint => {
             let reference = call.references.first().ok_or_else(missing)?;
             let margins = call.settings.margins.ok_or_else(missing)?;
-            let (canvas, mask) = pixels::extended(reference, margins).await?;
-            (vec![canvas], Some(pixels::transparent_where_white(&mask).await?))
+            let (canvas, mask) = pixels::extended(&call.decoders, reference, margins).await?;
+            (vec![canvas], Some(pixels::transparent_where_white(&call.decoders, &mask).await?))
         }
         Operation::Inpaint => {
             let mask = call.mask.as_ref().ok_or_else(missing)?;
-            (call.references.clone(), Some(pixels::transparent_where_white(mask).await?))
+            (call.references.clone(), Some(pixels::transparent_where_white(&call.decoders, mask).await?))
         }
         _ => (call.references.clone(), None),
     };
