@@ -23,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use imagioo_picture::Operation;
+use imagioo_picture::{Operation, Settings};
 use secrecy::SecretString;
 
 pub use call::{Call, Options, Picture, TaskId};
@@ -79,6 +79,11 @@ impl ProviderImage {
 pub trait Provider: Send + Sync + 'static {
     /// What it can do; constant.
     fn capabilities(&self) -> Capabilities;
+
+    /// Most images that one call delivers when it is made so; at least 1, at most what its capabilities say.
+    fn images_per_call(&self, _settings: &Settings) -> u32 {
+        self.capabilities().images_per_call.max(1)
+    }
 
     /// Makes a call.
     ///

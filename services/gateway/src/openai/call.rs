@@ -68,6 +68,9 @@ impl Call {
             read_settings(&mut given, &mut settings)?;
         }
         let delivery = delivery(app, kind, &mut given)?;
+        if let Delivery::Events(partials) = delivery {
+            settings.previews = Some(partials);
+        }
         for ignored in ["user", "safety_identifier"] {
             given.text(ignored)?;
         }

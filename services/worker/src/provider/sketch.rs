@@ -25,7 +25,7 @@ use drawing::Drawing;
 pub struct SketchConfig {
     /// Milliseconds a call pretends to think before its first image.
     pub latency_ms: u64,
-    /// Previews shown meanwhile, coarse to fine, at most 3.
+    /// Previews shown meanwhile, coarse to fine, at most 3; fewer where the request wishes so.
     pub previews: u32,
 }
 
@@ -52,7 +52,8 @@ impl Sketch {
     }
 
     async fn think(&self, drawing: &Drawing, call: &Call, progress: &Progress) -> Result<(), CallError> {
-        let sides = PREVIEW_SIDES.into_iter().take(self.config.previews as usize);
+        let previews = call.settings.previews.unwrap_or(u32::MAX).min(self.config.previews);
+        let sides = PREVIEW_SIDES.into_iter().take(previews as usize);
         let steps = u32::try_from(sides.len()).unwrap_or(0) + 1;
         let pause = Duration::from_millis(self.config.latency_ms) / steps;
         for (step, side) in (1..).zip(sides) {
@@ -138,8 +139,8 @@ mod tests {
             mask: None,
             first: 0,
             count: 1,
-        }
             decoders: imagioo_picture::Verifier::new(40_000_000, 1),
+        }
     }
 
     async fn files(call: Call) -> Vec<(Bytes, Option<i64>)> {
