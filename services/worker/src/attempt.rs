@@ -1,5 +1,6 @@
 //! One attempt: its provider calls, what they deliver, and how it ends.
 
+mod batch;
 mod calls;
 mod keeping;
 mod recovery;

@@ -104,6 +104,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn pictures_are_turned_in_a_decoders_place() {
+        let (decoders, (go, wait)) = (decoders(), std::sync::mpsc::channel::<()>());
+        let mut busy = std::pin::pin!(decoders.run(move || wait.recv().is_ok()));
+        assert!(futures::poll!(busy.as_mut()).is_pending());
+        let mask = picture(GrayImage::new(4, 2).into());
+        let mut turned = std::pin::pin!(transparent_where_white(&decoders, &mask));
+        let early = tokio::time::timeout(std::time::Duration::from_millis(300), turned.as_mut()).await;
+        assert!(early.is_err(), "it was decoded without a place");
+        go.send(()).expect("somebody waits");
+        assert!(busy.await.expect("done"));
+        turned.await.expect("a mask");
+    }
+
+    #[tokio::test]
     async fn an_extended_picture_is_kept_inside_and_masked_outside() {
         let inner = RgbaImage::from_pixel(3, 2, Rgba([9, 8, 7, 255]));
         let margins = Margins { left: 1, top: 2, right: 3, bottom: 4 };

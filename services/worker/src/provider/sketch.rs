@@ -248,6 +248,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_made_of_pictures_waits_for_a_decoder() {
+        let references = vec![picture().await];
+        let call = Call { operation: Operation::Variation, references, ..call("a fox", 1) };
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let decoders = call.decoders.clone();
+        let mut busy = std::pin::pin!(decoders.run(move || wait.recv().is_ok()));
+        assert!(futures::poll!(busy.as_mut()).is_pending());
+        let mut drawn = std::pin::pin!(files(call));
+        let early = tokio::time::timeout(Duration::from_millis(300), drawn.as_mut()).await;
+        assert!(early.is_err(), "it was drawn without a decoder");
+        go.send(()).expect("somebody waits");
+        assert!(busy.await.expect("done"));
+        assert_eq!(drawn.await.len(), 1);
+    }
+
+    #[tokio::test]
     async fn an_aspect_ratio_chooses_the_size() {
         let settings = Settings { aspect_ratio: Some("16:9".to_owned()), ..Settings::default() };
         let file = files(Call { settings, ..call("trees", 1) }).await.remove(0).0;
