@@ -39,6 +39,11 @@ impl Progress {
         Self { pictures: None, ..self }
     }
 
+    /// Whether pictures are shown.
+    pub(crate) fn has_pictures(&self) -> bool {
+        self.pictures.is_some()
+    }
+
     /// Shows what is happening, without a measure.
     pub(crate) fn say(&self, what: &str) {
         self.bar.set_message(what.to_owned());

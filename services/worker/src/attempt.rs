@@ -1,5 +1,6 @@
 //! One attempt: its provider calls, what they deliver, and how it ends.
 
+mod batch;
 mod calls;
 mod keeping;
 mod recovery;
@@ -118,11 +119,14 @@ fn end(worker: &Worker, job: &Job, images: &[Delivered], error: CallError) -> En
     }
 }
 
-/// Passes reports on, at most one per interval.
+/// Passes reports on, at most one per interval. Whatever that takes, the calls go on meanwhile.
 async fn tell(worker: &Worker, job: &Job, progress: &Progress) -> Infallible {
     loop {
         let mut report = progress.next().await;
-        report.preview = report.preview.filter(|_| worker.results.allow_previews());
+        report.preview = match report.preview {
+            Some(preview) => worker.results.shown(preview).await,
+            None => None,
+        };
         worker.queue.hint(&hint(job, report)).await;
         tokio::time::sleep(INTERVAL).await;
     }

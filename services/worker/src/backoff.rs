@@ -13,7 +13,7 @@ pub(crate) struct Backoff {
 }
 
 /// Longest time a worker waits by itself; anything longer is an outcome that the gateway schedules.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Backoff {
     /// For what must work within seconds: gives up after 5 s.

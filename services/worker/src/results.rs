@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::backoff::Backoff;
 use crate::instruments;
+use crate::progress::{MAX_PREVIEW, Preview};
 use crate::provider::{CallError, Charged, Fate, ProviderImage};
 use crate::reason::Reason;
 use crate::screening::OutputScreen;
@@ -95,9 +96,25 @@ impl Results {
         Self { storage, verifier, screen, image_bytes: config.image_bytes, patience }
     }
 
-    /// Whether anything may be shown before it is a delivered image.
-    pub(crate) fn allow_previews(&self) -> bool {
-        self.screen.without_looking().is_some()
+    /// What decodes pictures in this process, a bounded number at once.
+    pub(crate) fn decoders(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// A preview as it may be shown, if it may: nothing is seen before the screen saw it. Of a long one a smaller copy,
+    /// unless the decoders have images to verify.
+    pub(crate) async fn shown(&self, preview: Preview) -> Option<Preview> {
+        self.screen.without_looking()?;
+        if preview.data.len() <= MAX_PREVIEW {
+            return Some(preview);
+        }
+        match self.verifier.preview(preview.data, MAX_PREVIEW).await {
+            Ok(copy) => copy.map(|(format, data)| Preview { format, data, ..preview }),
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "preview not shown");
+                None
+            }
+        }
     }
 
     /// Receives an image, then stores and verifies it side by side. What fails verification is deleted again.

@@ -99,6 +99,9 @@ pub struct Settings {
     /// How many times wider and higher.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upscale_factor: Option<u32>,
+    /// Previews to be shown while an image is made, if the provider has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previews: Option<u32>,
 }
 
 impl Settings {
@@ -133,6 +136,7 @@ impl Settings {
                 bottom: pixels(margins.bottom),
             }),
             upscale_factor: number(message.upscale_factor),
+            previews: number(message.previews),
         })
     }
 
@@ -161,6 +165,7 @@ impl Settings {
                 bottom: number(margins.bottom),
             }),
             upscale_factor: self.upscale_factor.map(number),
+            previews: self.previews.map(number),
         }
     }
 }
@@ -213,6 +218,7 @@ mod tests {
             strength: Some(0.6),
             margins: Some(Margins { left: 1, top: 2, right: 3, bottom: 4 }),
             upscale_factor: Some(2),
+            previews: Some(3),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod container;
 mod mask;
+mod preview;
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::format::Format;
 
@@ -50,7 +51,7 @@ pub enum Unusable {
     #[error("the mask has no transparency")]
     NoTransparency,
     /// The encoder gave up.
-    #[error("the mask cannot be encoded")]
+    #[error("the picture cannot be encoded")]
     NotEncoded(#[source] ImageError),
     /// The decoder gave up.
     #[error("the file cannot be decoded")]
@@ -85,18 +86,38 @@ impl Verifier {
         self.off_thread(move |max_pixels| read(&file, max_pixels)).await
     }
 
+    /// Does other work that takes a decoder's memory, off the async threads and in a decoder's place. What it decodes must be
+    /// gone when it ends: whoever keeps pixels and waits for another place may wait for ever.
+    ///
+    /// # Errors
+    /// [`Unusable::Stopped`] or [`Unusable::Closed`].
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Unusable> {
+        let room = Arc::clone(&self.room).acquire_owned().await.map_err(Unusable::Closed)?;
+        inside(room, work).await
+    }
+
     async fn off_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce(u64) -> Result<T, Unusable> + Send + 'static,
     ) -> Result<T, Unusable> {
-        let room = Arc::clone(&self.room).acquire_owned().await.map_err(Unusable::Closed)?;
         let max_pixels = self.max_pixels;
-        let done = tokio::task::spawn_blocking(move || {
-            let _room = room;
-            work(max_pixels)
-        });
-        done.await.map_err(Unusable::Stopped)?
+        self.run(move || work(max_pixels)).await?
     }
+}
+
+/// The place is free again when the work is over, also when nobody waits for it any more.
+async fn inside<T: Send + 'static>(
+    room: OwnedSemaphorePermit,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Unusable> {
+    let done = tokio::task::spawn_blocking(move || {
+        let _room = room;
+        work()
+    });
+    done.await.map_err(Unusable::Stopped)
 }
 
 fn read(file: &[u8], max_pixels: u64) -> Result<Verified, Unusable> {
@@ -233,6 +254,24 @@ mod tests {
         let encoder = image::codecs::png::PngEncoder::new(&mut file);
         encoder.write_image(&[7; 8 * 16], 4, 4, ExtendedColorType::Rgba16).expect("encodes");
         assert!(verify(&file).is_ok());
+    }
+
+    #[tokio::test]
+    async fn other_work_takes_turns_with_the_decoders() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let (verifier, at_work) = (Verifier::new(100, 1), Arc::new(AtomicUsize::new(0)));
+        let work = || {
+            let at_work = Arc::clone(&at_work);
+            verifier.run(move || {
+                let others = at_work.fetch_add(1, Ordering::SeqCst);
+                (0..1000).for_each(|_| std::thread::yield_now());
+                at_work.fetch_sub(1, Ordering::SeqCst);
+                others
+            })
+        };
+        let (one, two, three) = tokio::join!(work(), work(), work());
+        let others = [one, two, three].map(|others| others.expect("done"));
+        assert_eq!(others, [0, 0, 0], "somebody else was at work");
     }
 
     fn crc(bytes: &[u8]) -> u32 {

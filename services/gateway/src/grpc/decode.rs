@@ -13,14 +13,17 @@ use crate::generations::inputs::Named;
 use crate::preset::PresetName;
 use crate::presets::using::Wanted;
 
-/// Two calls are the same when everything but the key, the wait and the limit is.
+/// Two calls are the same when everything but the key, the wait, the limit and the wish for previews is.
 fn body_hash(message: &wire::CreateGenerationRequest) -> [u8; 32] {
-    let canonical = wire::CreateGenerationRequest {
+    let mut canonical = wire::CreateGenerationRequest {
         request_id: String::new(),
         wait_seconds: 0,
         max_credits: None,
         ..message.clone()
     };
+    if let Some(settings) = &mut canonical.settings {
+        settings.previews = None;
+    }
     Sha256::digest(canonical.encode_to_vec()).into()
 }
 

@@ -78,6 +78,9 @@ impl Call {
             read_fidelity(&mut given)?;
         }
         let delivery = delivery(app, kind, &mut given)?;
+        if let Delivery::Events(partials) = delivery {
+            settings.previews = Some(partials);
+        }
         for ignored in ["user", "safety_identifier"] {
             given.text(ignored)?;
         }

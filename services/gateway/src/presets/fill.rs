@@ -43,6 +43,7 @@ fn fill_settings(filled: &mut Vec<&'static str>, asked: &mut Settings, preset: S
     take(filled, "settings.strength", &mut asked.strength, preset.strength);
     take(filled, "settings.margins", &mut asked.margins, preset.margins);
     take(filled, "settings.upscale_factor", &mut asked.upscale_factor, preset.upscale_factor);
+    take(filled, "settings.previews", &mut asked.previews, preset.previews);
 }
 
 /// The preset's settings without those that contradict what the request says: it goes before.

@@ -1,5 +1,6 @@
 //! The calls of an attempt, one after the other: noted, made, and their results kept.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fail::fail_point;
@@ -9,15 +10,15 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument as _;
 
-use super::keeping::graver;
+use super::batch::{Batch, Next, Waits};
 use crate::backoff::Backoff;
 use crate::held::Holding;
 use crate::inputs::Inputs;
 use crate::instruments;
-use crate::job::Job;
+use crate::job::{Job, RecordedCall};
 use crate::leases::LeaseError;
 use crate::progress::Progress;
-use crate::provider::{CANCEL_TIMEOUT, Call, CallError, Charged, Fate, Images, Provider, Submission, TaskId};
+use crate::provider::{CANCEL_TIMEOUT, Call, CallError, Charged, Images, Provider, Submission, TaskId};
 use crate::reason::Reason;
 use crate::results::Delivered;
 use crate::worker::Worker;
@@ -31,6 +32,8 @@ pub(super) struct Calls<'a> {
     pub(super) progress: &'a Progress,
     /// The call that the provider works on.
     accepted: Mutex<Option<TaskId>>,
+    /// Whether the provider took the call that is being made.
+    taken: AtomicBool,
     /// What nobody may see.
     pub(super) withheld: Mutex<Vec<ObjectKey>>,
     /// The pictures to start from, fetched for the first call that is made.
@@ -56,31 +59,54 @@ impl<'a> Calls<'a> {
         (provider, progress): (&'a dyn Provider, &'a Progress),
     ) -> Self {
         let (accepted, withheld) = (Mutex::new(None), Mutex::default());
-        Self { worker, job, provider, holding, progress, accepted, withheld, inputs: OnceCell::new() }
+        let (taken, inputs) = (AtomicBool::new(false), OnceCell::new());
+        Self { worker, job, provider, holding, progress, accepted, taken, withheld, inputs }
     }
 
-    /// Makes every call. Images go to `images` as they are delivered, also before a failure.
+    /// Makes every call. Images go to `images` as they are delivered, whatever becomes of the others.
     ///
     /// # Errors
-    /// The first failure; later calls are not made. A blocked image alone keeps none from being made.
+    /// The gravest failure; [`Batch`] says which ones keep later calls from being made.
     pub(super) async fn make(&self, images: &mut Vec<Delivered>) -> Result<(), CallError> {
-        let can = self.provider.capabilities();
-        if !can.operations.contains(&self.job.operation) {
+        if !self.provider.capabilities().operations.contains(&self.job.operation) {
             return Err(CallError::failed(Reason::SettingUnsupported));
         }
-        let per_call = self.provider.images_per_call(&self.job.deployment.options).max(1);
-        let mut gravest = None;
+        let per_call = self.provider.images_per_call(&self.job.settings, &self.job.deployment.options);
+        let mut batch = Batch::new(self.job.deployment.unknown_outcome);
         for number in 0..self.job.count.div_ceil(per_call) {
             let first = number * per_call;
             let call = self.call(number, first, per_call.min(self.job.count - first));
-            let failure = self.make_one(number, &call, images).await.err();
-            let goes_on = failure.as_ref().is_none_or(|error| matches!(error.fate, Fate::Blocked(_)));
-            gravest = graver(gravest, failure);
-            if !goes_on {
+            if !self.make_within(&mut batch, (number, &call), images).await {
                 break;
             }
         }
-        gravest.map_or(Ok(()), Err)
+        batch.end()
+    }
+
+    /// Makes a call, again where that is worth a wait; false when no other is to be made.
+    async fn make_within(
+        &self,
+        batch: &mut Batch,
+        (number, call): (u32, &Call),
+        images: &mut Vec<Delivered>,
+    ) -> bool {
+        let mut waits = Waits::default();
+        let mut recorded = self.job.recorded.iter().find(|recorded| recorded.call == number);
+        loop {
+            let Err(error) = self.make_one((number, call), recorded, images).await else {
+                batch.made();
+                return true;
+            };
+            let undone = !self.taken.load(Ordering::Relaxed);
+            let next = batch.next(&error, (!images.is_empty(), undone));
+            if next == Next::Again && waits.wait(error.wished_wait()).await {
+                tracing::info!(generation = %self.job.lease.generation, call = number, "call made again");
+                recorded = None;
+                continue;
+            }
+            batch.lost(error);
+            return next == Next::Others;
+        }
     }
 
     /// Asks the provider to stop what it works on, if anything.
@@ -117,6 +143,7 @@ impl<'a> Calls<'a> {
             mask: None,
             first,
             count,
+            decoders: self.worker.results.decoders().clone(),
         }
     }
 
@@ -126,8 +153,13 @@ impl<'a> Calls<'a> {
         Ok(Call { references: inputs.references.clone(), mask: inputs.mask.clone(), ..call.clone() })
     }
 
-    async fn make_one(&self, number: u32, call: &Call, images: &mut Vec<Delivered>) -> Result<(), CallError> {
-        let recorded = self.job.recorded.iter().find(|recorded| recorded.call == number);
+    async fn make_one(
+        &self,
+        (number, call): (u32, &Call),
+        recorded: Option<&RecordedCall>,
+        images: &mut Vec<Delivered>,
+    ) -> Result<(), CallError> {
+        self.taken.store(false, Ordering::Relaxed);
         let step = match recorded.map(|recorded| recorded.task.clone()) {
             None => Step::Make,
             Some(Some(task)) => Step::Resume(task),
@@ -168,19 +200,21 @@ impl<'a> Calls<'a> {
     }
 
     async fn finish(&self, number: u32, call: &Call, step: Step) -> Result<Option<Images>, CallError> {
-        let task = match step {
+        let submitted = match step {
             Step::Kept => return Ok(None),
-            Step::Resume(task) => task,
-            Step::Make => match self.submit(call).await? {
-                Submission::Finished(images) => return Ok(Some(images)),
-                Submission::Accepted(task) => task,
-            },
+            Step::Resume(task) => Submission::Accepted(task),
+            Step::Make => self.submit(call).await?,
+        };
+        self.taken.store(true, Ordering::Relaxed);
+        let task = match submitted {
+            Submission::Finished(images) => return Ok(Some(images)),
+            Submission::Accepted(task) => task,
         };
         *self.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.clone());
         self.note_task(number, &task).await;
-        let images = self.provider.resume(call, &task, self.progress).await?;
+        let images = self.provider.resume(call, &task, self.progress).await;
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(Some(images))
+        images.map(Some)
     }
 
     async fn submit(&self, call: &Call) -> Result<Submission, CallError> {

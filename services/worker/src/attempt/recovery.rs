@@ -46,7 +46,7 @@ impl Calls<'_> {
         if self.job.lease.epoch == 1 {
             return;
         }
-        let per_call = self.provider.capabilities().images_per_call.max(1);
+        let per_call = self.provider.images_per_call(&self.job.settings, &self.job.deployment.options);
         let mut running = Vec::new();
         for number in 0..self.job.count.div_ceil(per_call) {
             let first = number * per_call;

@@ -8,6 +8,7 @@ mod hosts;
 mod poll;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream;
@@ -23,6 +24,7 @@ use crate::reason::Reason;
 use crate::results::ResultsConfig;
 pub(super) use answer::{Answer, NoAnswer};
 use complaint::{Complaint, by_status};
+use download::Download;
 use hosts::{AllowedHosts, is_host};
 pub(super) use imagioo_runtime::http::retry_after;
 pub(super) use poll::poll;
@@ -32,6 +34,9 @@ const CLIENT_PATIENCE: u64 = 3600;
 
 /// Most bytes of an answer that holds no image.
 const MAX_TALK: u64 = 1024 * 1024;
+
+/// How many silences of a download fit into the time that an image may take.
+const SILENCES: u32 = 4;
 
 /// What an account over HTTP is told; `D` is what its kind alone is told besides.
 #[derive(Debug, Clone, Deserialize)]
@@ -238,12 +243,13 @@ impl Account {
     /// # Errors
     /// [`Reason::ResultHostNotAllowed`] when the host is not listed.
     pub(super) fn fetch(&self, link: &str, seed: Option<i64>) -> Result<ProviderImage, CallError> {
-        let url = self.hosts.result(link)?;
-        let body = stream::once(download::open(self.client.clone(), url));
-        Ok(ProviderImage {
-            body: body.flat_map(|opened| opened.unwrap_or_else(download::broken)).boxed(),
-            seed,
-        })
+        let download = Download {
+            client: self.client.clone(),
+            url: self.hosts.result(link)?,
+            limit: self.limits.image_bytes,
+            silence: Duration::from_secs(self.limits.image_seconds) / SILENCES,
+        };
+        Ok(ProviderImage { body: stream::once(download.fetch()).boxed(), seed })
     }
 
     /// The time by which an answer's dates are read.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imagioo_picture::{Format, Operation, Settings, Size};
+use imagioo_picture::{Format, Operation, Settings, Size, Verifier};
 use imagioo_types::Screened;
 use serde_json::{Map, Value};
 
@@ -54,6 +54,8 @@ pub struct Call {
     pub first: u32,
     /// Images wanted.
     pub count: u32,
+    /// Where pictures are decoded, a bounded number at once in the whole process. None stays decoded between two turns.
+    pub decoders: Verifier,
 }
 
 impl Call {

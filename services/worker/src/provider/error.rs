@@ -79,8 +79,8 @@ impl CallError {
         Self { fate: Fate::Blocked(refusal), reason: Reason::ContentPolicy, source: None }
     }
 
-    /// The graver of two failures: the earlier one, unless only the later one forbids to try again. A refusal is graver
-    /// than anything else.
+    /// The graver of two failures: the earlier one, unless only the later one may have charged or forbids to try again. A
+    /// refusal is graver than anything else.
     #[must_use]
     pub fn or_graver(self, later: Self) -> Self {
         if later.gravity() > self.gravity() { later } else { self }
@@ -88,9 +88,18 @@ impl CallError {
 
     const fn gravity(&self) -> u8 {
         match self.fate {
-            Fate::Retry { .. } => 0,
-            Fate::Failed => 1,
-            Fate::Refused(_) | Fate::Blocked(_) => 2,
+            Fate::Retry { charged: Charged::No, .. } => 0,
+            Fate::Retry { charged: Charged::Unknown, .. } => 1,
+            Fate::Failed => 2,
+            Fate::Refused(_) | Fate::Blocked(_) => 3,
+        }
+    }
+
+    /// How long the provider wants to be left alone.
+    pub(crate) const fn wished_wait(&self) -> Option<Duration> {
+        match self.fate {
+            Fate::Retry { after, .. } => after,
+            _ => None,
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use imagioo_picture::Operation;
+use imagioo_picture::{Operation, Settings};
 use reqwest::{Method, RequestBuilder};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -145,7 +145,7 @@ impl Provider for Fal {
         }
     }
 
-    fn images_per_call(&self, options: &Options) -> u32 {
+    fn images_per_call(&self, _settings: &Settings, options: &Options) -> u32 {
         fields::images_per_call(options, &USUAL, IMAGES_PER_CALL)
     }
 

@@ -173,6 +173,7 @@ mod tests {
             mask: None,
             first: 0,
             count: 1,
+            decoders: imagioo_picture::Verifier::new(40_000_000, 1),
         }
     }
 

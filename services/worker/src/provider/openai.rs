@@ -14,19 +14,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::iter;
-use imagioo_picture::Operation;
+use imagioo_picture::{Operation, Settings};
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::account::complaint::request_id;
 use super::account::{Account, Answer, Kind};
-use super::{Call, CallError, Capabilities, Charged, Heeds, Provider, ProviderImage, Submission};
+use super::{Call, CallError, Capabilities, Charged, Heeds, Options, Provider, ProviderImage, Submission};
 use crate::progress::{Progress, Stage};
 use crate::reason::Reason;
 use answer::Found;
 pub use request::Parameter;
 
+use stream::MOST_DRAFTS;
 /// OpenAI's own account, which others that speak its API depart from.
 pub(crate) const KIND: Kind =
     Kind { base_url: "https://api.openai.com/v1", api_hosts: &[], result_hosts: &[], paid: true };
@@ -41,7 +42,8 @@ pub struct Dialect {
     pub send_response_format: bool,
     /// Most images in one call; 1 when `n` is not among the parameters, and in streams.
     pub images_per_call: u32,
-    /// Drafts that are asked for while an image is made, 0 to 3; the answer is a stream of events then.
+    /// Drafts that are asked for while an image is made, 0 to 3, unless the request has a wish of its own; the answer is a
+    /// stream of events then.
     pub partial_images: u32,
 }
 
@@ -57,6 +59,13 @@ impl Default for Dialect {
 }
 
 impl Dialect {
+    /// Drafts that are asked for in a call with these settings. A server that is not known to have any is asked for none.
+    fn drafts(&self, settings: &Settings) -> u32 {
+        let usual = self.partial_images.min(MOST_DRAFTS);
+        let known = usual > 0 || self.has(Parameter::PartialImages);
+        settings.previews.filter(|_| known).map_or(usual, |wished| wished.min(MOST_DRAFTS))
+    }
+
     fn has(&self, parameter: Parameter) -> bool {
         self.parameters.contains(&parameter)
     }
@@ -116,7 +125,7 @@ impl OpenAi {
 #[async_trait]
 impl Provider for OpenAi {
     fn capabilities(&self) -> Capabilities {
-        let several = self.dialect.has(Parameter::N) && self.dialect.partial_images == 0;
+        let several = self.dialect.has(Parameter::N);
         Capabilities {
             operations: &OPERATIONS,
             images_per_call: if several { self.dialect.images_per_call.max(1) } else { 1 },
@@ -128,6 +137,10 @@ impl Provider for OpenAi {
 
     fn heeds(&self) -> Heeds {
         Heeds { endpoint: false, options: None, needs: &[] }
+    }
+
+    fn images_per_call(&self, settings: &Settings, _options: &Options) -> u32 {
+        if self.dialect.drafts(settings) > 0 { 1 } else { self.capabilities().images_per_call }
     }
 
     async fn check(&self) -> Result<(), CallError> {

@@ -116,15 +116,18 @@ fn call(model: &Model, deployment: &Deployment, operation: Operation) -> Call {
         },
         references: if fresh { Vec::new() } else { vec![picture.clone()] },
         mask: (operation == Operation::Inpaint).then_some(picture),
+        decoders: imagioo_picture::Verifier::new(40_000_000, 1),
         first: 0,
         count: 1,
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "nobody decides in these tests")]
 fn words(negative: &str) -> Screened {
     let prompt = Prompt::parse("a fox".to_owned()).expect("a prompt");
     let negative = Prompt::parse(negative.to_owned()).ok();
-    Screened::allowed_by("off", Wording { prompt: Some(prompt), negative })
+    Screened::from_stored(Wording { prompt: Some(prompt), negative }, "allow:off".to_owned())
+        .expect("an allow")
 }
 
 fn picture() -> Picture {
@@ -178,7 +181,7 @@ impl Model {
         });
         wish("seed", self.seed, &|call| call.settings.seed = Some(11));
         wish("negative_prompt", self.negative_prompt, &|call| call.prompt = words("a dog"));
-        let least =
+        let middle =
             |bounds: Option<Bounds>| bounds.map(|bounds| f64::midpoint(bounds.min, bounds.max).round());
         wish("guidance", self.guidance.is_some(), &|call| call.settings.guidance = middle(self.guidance));
         wish("steps", self.steps.is_some(), &|call| {
@@ -246,7 +249,7 @@ async fn every_setting_that_a_shipped_model_accepts_reaches_its_provider() {
                     checked += 1;
                 }
                 let several = Call { count: 2, ..base.clone() };
-                if model.max_count > 1 && provider.images_per_call(&base.options) > 1 {
+                if model.max_count > 1 && provider.images_per_call(&base.settings, &base.options) > 1 {
                     let one = sent(provider, &server, &base).await.expect("sent");
                     let two = sent(provider, &server, &several).await.expect("sent");
                     assert_ne!(one, two, "count at {}", deployment.id);

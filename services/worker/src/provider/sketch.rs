@@ -5,6 +5,7 @@ mod drawing;
 mod edit;
 mod font;
 mod scene;
+mod sources;
 mod subject;
 
 use std::time::Duration;
@@ -24,7 +25,7 @@ use drawing::Drawing;
 pub struct SketchConfig {
     /// Milliseconds a call pretends to think before its first image.
     pub latency_ms: u64,
-    /// Previews shown meanwhile, coarse to fine, at most 3.
+    /// Previews shown meanwhile, coarse to fine, at most 3; fewer where the request wishes so.
     pub previews: u32,
 }
 
@@ -51,7 +52,8 @@ impl Sketch {
     }
 
     async fn think(&self, drawing: &Drawing, call: &Call, progress: &Progress) -> Result<(), CallError> {
-        let sides = PREVIEW_SIDES.into_iter().take(self.config.previews as usize);
+        let previews = call.settings.previews.unwrap_or(u32::MAX).min(self.config.previews);
+        let sides = PREVIEW_SIDES.into_iter().take(previews as usize);
         let steps = u32::try_from(sides.len()).unwrap_or(0) + 1;
         let pause = Duration::from_millis(self.config.latency_ms) / steps;
         for (step, side) in (1..).zip(sides) {
@@ -146,6 +148,7 @@ mod tests {
             mask: None,
             first: 0,
             count: 1,
+            decoders: imagioo_picture::Verifier::new(40_000_000, 1),
         }
     }
 
@@ -251,6 +254,22 @@ mod tests {
             let drawn = image::load_from_memory(&file).expect("a readable image");
             assert_eq!((drawn.width(), drawn.height()), expected, "{operation:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_made_of_pictures_waits_for_a_decoder() {
+        let references = vec![picture().await];
+        let call = Call { operation: Operation::Variation, references, ..call("a fox", 1) };
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let decoders = call.decoders.clone();
+        let mut busy = std::pin::pin!(decoders.run(move || wait.recv().is_ok()));
+        assert!(futures::poll!(busy.as_mut()).is_pending());
+        let mut drawn = std::pin::pin!(files(call));
+        let early = tokio::time::timeout(Duration::from_millis(300), drawn.as_mut()).await;
+        assert!(early.is_err(), "it was drawn without a decoder");
+        go.send(()).expect("somebody waits");
+        assert!(busy.await.expect("done"));
+        assert_eq!(drawn.await.len(), 1);
     }
 
     #[tokio::test]

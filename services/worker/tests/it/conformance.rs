@@ -4,6 +4,7 @@ mod bursts;
 mod own_keys;
 mod strangers;
 mod tables;
+mod transfers;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use bursts::bursts;
 pub use own_keys::own_keys;
 pub use strangers::strangers;
 pub use tables::{checks, downloads, pages, polls, refusals, submits, takeovers};
+pub use transfers::{broken_downloads, unreachable};
 
 use crate::harness::{World, job_at, picture, taken_over};
 use crate::pictures::kept;
@@ -123,7 +125,7 @@ pub struct Trial {
     /// Where the provider says the result is; its own place when absent.
     pub link: Option<String>,
     /// Where the provider says that the call can be asked after; its own place when absent.
-    pub origin: Option<String>,
+    pub stated: Option<String>,
     /// The result.
     pub file: Vec<u8>,
     /// Whether another worker made the call and noted its task.
@@ -132,6 +134,8 @@ pub struct Trial {
     pub call_timeout: Duration,
     /// More of the worker's configuration.
     pub overrides: toml::Table,
+    /// Where the account is said to be; where the provider really is when absent.
+    pub origin: Option<String>,
     /// The operator's key where the job comes with [`Wire::KEY`] as its owner's.
     pub operators_key: Option<&'static str>,
 }
@@ -141,11 +145,12 @@ impl Default for Trial {
         Self {
             fault: None,
             link: None,
-            origin: None,
+            stated: None,
             file: crate::harness::picture(1).to_vec(),
             accepted_before: false,
             call_timeout: Duration::from_secs(20),
             overrides: toml::Table::new(),
+            origin: None,
             operators_key: None,
         }
     }
@@ -176,14 +181,15 @@ impl Trial {
     /// Runs some job.
     pub async fn run_job<W: Wire>(self, world: &mut World, mut job: Job) -> Verdict {
         job.deployment.call_timeout = self.call_timeout;
-        let (server, steps) = serve::<W>(self.fault, (self.link, self.origin), self.file).await;
+        let (server, steps) = serve::<W>(self.fault, (self.link, self.stated), self.file).await;
         if self.accepted_before {
             let task = W::TASK.expect("a provider with tasks").replace("{origin}", &server.url(""));
             job = taken_over(&job, &[(0, Some(&task))]);
         }
         let mut overrides = self.overrides;
         job.own_key = self.operators_key.map(|_| W::KEY.into());
-        overrides.extend(account::<W>(&server, self.operators_key.unwrap_or(W::KEY)));
+        let origin = self.origin.unwrap_or_else(|| server.url(""));
+        overrides.extend(account::<W>(&origin, self.operators_key.unwrap_or(W::KEY)));
         let worker = world.start_configured(overrides);
         world.submit(&job).await;
         let manifest = world.outcome().await.manifest;
@@ -194,13 +200,16 @@ impl Trial {
     }
 }
 
-/// The configuration of an account, called `provider`, at a server.
-pub fn account<W: Wire>(server: &WebServer, key: &str) -> toml::Table {
-    let account = toml::Table::from_iter([
+/// The configuration of an account, called `provider`, at a server that may be here also when it is asked over TLS.
+pub fn account<W: Wire>(origin: &str, key: &str) -> toml::Table {
+    let mut account = toml::Table::from_iter([
         ("kind".to_owned(), W::KIND.into()),
         ("api_key".to_owned(), key.into()),
-        ("base_url".to_owned(), server.url(W::BASE).into()),
+        ("base_url".to_owned(), format!("{origin}{}", W::BASE).into()),
     ]);
+    if let Some(host) = origin.strip_prefix("https://") {
+        account.insert("trusted_hosts".to_owned(), vec![host].into());
+    }
     let providers = toml::Table::from_iter([("provider".to_owned(), account.into())]);
     toml::Table::from_iter([("providers".to_owned(), providers.into())])
 }
@@ -279,6 +288,16 @@ macro_rules! conformance {
         #[tokio::test]
         async fn r32_an_accepted_call_is_resumed_by_another_worker() {
             crate::conformance::takeovers::<$wire>().await;
+        }
+
+        #[tokio::test]
+        async fn r43_a_provider_that_was_never_reached_cost_nothing() {
+            crate::conformance::unreachable::<$wire>().await;
+        }
+
+        #[tokio::test]
+        async fn r43_a_download_that_breaks_off_begins_again() {
+            crate::conformance::broken_downloads::<$wire>().await;
         }
 
         #[tokio::test]

@@ -1,5 +1,6 @@
 //! The worker driven through its doors: hints and cancellations in; images, manifests and announcements out.
 
+mod batches;
 mod conformance;
 mod fake_gateway;
 mod fake_provider;

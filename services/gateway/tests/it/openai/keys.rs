@@ -26,6 +26,9 @@ async fn a_repeated_call_with_the_same_key_is_the_same_generation() {
         assert_eq!(files(&answer.good()), [format!("image {}", job.key(0))]);
         assert_eq!(answer.generation(), job.job.generation);
     }
+    let watched = json!({ "model": "sketch", "prompt": "a fox", "stream": true, "partial_images": 2 });
+    let watched = program.draw_once("order 7", watched).await;
+    assert_eq!(watched.generation(), job.job.generation, "how it is watched makes no other call of it");
     assert_eq!(app.billing.holds().len(), 1, "held once");
 
     let other = program.draw_once("order 7", drawing("a cat")).await;

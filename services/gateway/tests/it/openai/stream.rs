@@ -30,6 +30,7 @@ async fn partial_images_come_as_they_are_drawn_and_the_image_when_it_is_stored()
     let call = program.call(Method::POST, "/v1/images/generations").json(&body);
     let asked = under_way(call.send());
     let job = worker.job().await;
+    assert_eq!(job.job.settings.as_ref().and_then(|settings| settings.previews), Some(2));
     // The answer begins when the generation is accepted, so previews from now on are seen.
     let response = within("an answer", asked).await.expect("asked").expect("answered");
     assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -83,6 +84,7 @@ async fn without_a_wish_for_partial_images_only_the_images_come_each_by_itself()
     let (ada, mut worker) = (app.user(), app.worker("w1").await);
     let asked = ask(&app.program(&ada), json!({ "prompt": "a fox", "stream": true, "n": 2 }));
     let job = worker.job().await;
+    assert_eq!(job.job.settings.as_ref().and_then(|settings| settings.previews), Some(0));
     job.progress(50, Some(b"coarse")).await;
     job.deliver_all().await;
     let answer = asked.await.expect("answered");

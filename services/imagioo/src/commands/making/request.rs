@@ -11,6 +11,9 @@ use crate::failure::Failure;
 use crate::names;
 use crate::progress::Progress;
 
+/// Previews that are asked for where they are shown.
+const PREVIEWS: i32 = 2;
+
 /// What a command wants, before the shared options are added.
 #[derive(Debug, Default)]
 pub(in crate::commands) struct Draft {
@@ -61,6 +64,9 @@ pub(super) async fn complete(
         Some(picture) => Some(pictures::input(client, picture).await?),
         None => None,
     };
+    let mut settings = making.style.settings(making.format(), draft.settings);
+    // Several images may be made at once where nobody wants to see drafts.
+    settings.previews = (making.count == 1 && progress.has_pictures()).then_some(PREVIEWS);
     Ok(CreateGenerationRequest {
         request_id: making.request_id.clone().unwrap_or_else(|| Uuid::now_v7().to_string()),
         model,
@@ -69,7 +75,7 @@ pub(super) async fn complete(
         operation: draft.operation.into(),
         references,
         mask,
-        settings: Some(making.style.settings(making.format(), draft.settings)),
+        settings: Some(settings),
         count: making.count,
         max_credits: making.max_credits,
         wait_seconds: 0,

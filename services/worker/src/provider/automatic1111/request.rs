@@ -49,7 +49,8 @@ pub(super) async fn of(call: &Call) -> Result<(&'static str, Value), CallError> 
         }
         Operation::Outpaint => {
             let margins = call.settings.margins.ok_or_else(missing)?;
-            let (canvas, mask) = pixels::extended(fitting(call, first()?, margins)?, margins).await?;
+            let picture = fitting(call, first()?, margins)?;
+            let (canvas, mask) = pixels::extended(&call.decoders, picture, margins).await?;
             let mut body = changed(call, &canvas, NEW);
             body.insert("mask".to_owned(), encoded::base64(&mask).into());
             body.insert("inpainting_fill".to_owned(), LATENT_NOISE.into());

@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 use imagioo_picture::Operation;
 
 use super::Dialect;
-use super::stream::MOST_DRAFTS;
 use crate::provider::{Call, CallError, Picture, pixels};
 use crate::reason::Reason;
 
@@ -27,6 +26,8 @@ pub enum Parameter {
     OutputCompression,
     /// Transparent or opaque.
     Background,
+    /// Drafts in a stream; asked for when the request wishes for them.
+    PartialImages,
     /// Not of OpenAI's own; many compatible servers have it.
     Seed,
     /// Not of OpenAI's own; some compatible servers have it.
@@ -43,6 +44,7 @@ impl Parameter {
             Self::OutputFormat,
             Self::OutputCompression,
             Self::Background,
+            Self::PartialImages,
         ]
     }
 }
@@ -60,12 +62,12 @@ pub(super) async fn form(dialect: &Dialect, call: &Call) -> Result<Form, CallErr
         Operation::Outpaint => {
             let reference = call.references.first().ok_or_else(missing)?;
             let margins = call.settings.margins.ok_or_else(missing)?;
-            let (canvas, mask) = pixels::extended(reference, margins).await?;
-            (vec![canvas], Some(pixels::transparent_where_white(&mask).await?))
+            let (canvas, mask) = pixels::extended(&call.decoders, reference, margins).await?;
+            (vec![canvas], Some(pixels::transparent_where_white(&call.decoders, &mask).await?))
         }
         Operation::Inpaint => {
             let mask = call.mask.as_ref().ok_or_else(missing)?;
-            (call.references.clone(), Some(pixels::transparent_where_white(mask).await?))
+            (call.references.clone(), Some(pixels::transparent_where_white(&call.decoders, mask).await?))
         }
         _ => (call.references.clone(), None),
     };
@@ -138,9 +140,10 @@ fn fields(dialect: &Dialect, call: &Call) -> Result<Map<String, Value>, CallErro
             fields.insert(name.to_owned(), value);
         }
     }
-    if dialect.partial_images > 0 {
+    let drafts = dialect.drafts(settings);
+    if drafts > 0 {
         fields.insert("stream".to_owned(), true.into());
-        fields.insert("partial_images".to_owned(), dialect.partial_images.min(MOST_DRAFTS).into());
+        fields.insert("partial_images".to_owned(), drafts.into());
     }
     if dialect.send_response_format {
         fields.insert("response_format".to_owned(), "b64_json".into());

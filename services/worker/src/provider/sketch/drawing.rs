@@ -6,18 +6,16 @@ use bytes::Bytes;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::codecs::webp::WebPEncoder;
-use image::{DynamicImage, GrayImage, ImageEncoder as _, ImageError, RgbaImage};
-use imagioo_picture::{Format, Operation, Settings, Size, decode};
+use image::{DynamicImage, ImageEncoder as _, ImageError, RgbaImage};
+use imagioo_picture::{Format, Operation, Settings, Size, Verifier};
 
+use super::sources::{Failure, MAX_PIXELS, Pictures, Sources};
 use super::{edit, scene};
-use crate::provider::{Call, CallError, Charged, Picture};
+use crate::provider::{Call, CallError, Charged};
 use crate::reason::Reason;
 
 /// Longest side it draws, in pixels.
 const MAX_SIDE: u32 = 8192;
-
-/// Most pixels of a picture it starts from, or draws.
-const MAX_PIXELS: u64 = 40_000_000;
 
 /// Quality of a JPEG file when none is asked for.
 const JPEG_QUALITY: u8 = 88;
@@ -33,32 +31,34 @@ pub(super) struct Drawing {
     settings: Settings,
     size: Size,
     format: Format,
-    sources: Arc<Sources>,
+    /// As files: they are decoded for each result, and nothing stays decoded in between.
+    pictures: Arc<Pictures>,
+    decoders: Verifier,
     /// The longer side of a preview.
     shrunk_to: Option<u32>,
 }
 
-/// The pixels of the pictures it starts from.
-#[derive(Debug, Default)]
-struct Sources {
-    references: Vec<RgbaImage>,
-    mask: Option<GrayImage>,
-}
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 impl Drawing {
-    /// The drawing that a call asks for. Pictures are decoded off the async threads.
+    /// The drawing that a call asks for. Pictures are decoded once to see what they are.
     ///
     /// # Errors
     /// A final failure when it asks for something that cannot be drawn.
     pub(super) async fn of(call: &Call) -> Result<Self, CallError> {
-        let (references, mask) = (call.references.clone(), call.mask.clone());
-        let decoded = tokio::task::spawn_blocking(move || Sources::decode(&references, mask.as_ref()));
-        let unusable = |error: Failure| CallError::failed(Reason::InputUnusable).because(error);
-        let sources = decoded.await.map_err(|error| unusable(error.into()))?.map_err(unusable)?;
+        let pictures = Arc::new(Pictures { references: call.references.clone(), mask: call.mask.clone() });
+        let reference = match pictures.is_empty() {
+            true => None,
+            false => {
+                let seen = Arc::clone(&pictures);
+                call.decoders
+                    .run(move || seen.check())
+                    .await
+                    .map_err(Failure::from)
+                    .flatten()
+                    .map_err(unusable)?
+            }
+        };
         let unsupported = || CallError::failed(Reason::SettingUnsupported);
-        let size = sources.size_of(call).ok_or_else(unsupported)?;
+        let size = size_of(call, reference).ok_or_else(unsupported)?;
         if size.width.max(size.height) > MAX_SIDE
             || size.width.min(size.height) < 16
             || size.pixels() > MAX_PIXELS
@@ -71,7 +71,8 @@ impl Drawing {
             settings: call.settings.clone(),
             size,
             format: call.format(),
-            sources: Arc::new(sources),
+            pictures,
+            decoders: call.decoders.clone(),
             shrunk_to: None,
         })
     }
@@ -81,22 +82,26 @@ impl Drawing {
         Self { shrunk_to: Some(side), format: Format::Png, ..self.clone() }
     }
 
-    /// Draws and encodes, off the async threads.
+    /// Draws and encodes, off the async threads; what is made of pictures in a decoder's place.
     pub(super) async fn file(&self, seed: u32) -> Result<Bytes, CallError> {
         let drawing = self.clone();
-        let drawn = tokio::task::spawn_blocking(move || {
-            encode(drawing.draw(seed), drawing.format, drawing.settings.compression)
-        });
-        let failed =
-            |error: Failure| CallError::retry(Reason::ProviderUnavailable, Charged::No).because(error);
-        drawn.await.map_err(|error| failed(error.into()))?.map_err(|error| failed(error.into()))
+        let draw = move || {
+            let sources = drawing.pictures.decode(drawing.operation, drawing.size).map_err(unusable)?;
+            let pixels = drawing.draw(&sources, seed);
+            encode(pixels, drawing.format, drawing.settings.compression).map_err(|error| failed(error.into()))
+        };
+        if self.pictures.is_empty() {
+            tokio::task::spawn_blocking(draw).await.map_err(|error| failed(error.into()))?
+        } else {
+            self.decoders.run(draw).await.map_err(|error| failed(error.into()))?
+        }
     }
 
-    fn draw(&self, seed: u32) -> DynamicImage {
+    fn draw(&self, sources: &Sources, seed: u32) -> DynamicImage {
         if let Some(side) = self.shrunk_to {
-            return self.draw_small(seed, side);
+            return self.draw_small(sources, seed, side);
         }
-        match self.edited(seed) {
+        match self.edited(sources, seed) {
             Some(pixels) if pixels.pixels().all(|pixel| pixel.0[3] == u8::MAX) => {
                 DynamicImage::ImageRgba8(pixels).into_rgb8().into()
             }
@@ -106,26 +111,26 @@ impl Drawing {
     }
 
     /// A scene is drawn small at once; what is made of pictures is shrunk.
-    fn draw_small(&self, seed: u32, side: u32) -> DynamicImage {
+    fn draw_small(&self, sources: &Sources, seed: u32, side: u32) -> DynamicImage {
         let longer = self.size.width.max(self.size.height);
         let scale = |length: u32| (length * side / longer).max(1);
         let size = Size { width: scale(self.size.width), height: scale(self.size.height) };
-        match self.edited(seed) {
+        match self.edited(sources, seed) {
             Some(pixels) => edit::scale(&pixels, size).into(),
             None => self.scene(seed, size).into(),
         }
     }
 
     /// What becomes of the pictures; nothing when there are none.
-    fn edited(&self, seed: u32) -> Option<RgbaImage> {
-        let (reference, others) = self.sources.references.split_first()?;
+    fn edited(&self, sources: &Sources, seed: u32) -> Option<RgbaImage> {
+        let (reference, others) = sources.references.split_first()?;
         let scene = || self.scene(seed, self.size);
         Some(match self.operation {
             Operation::TextToImage => return None,
             Operation::ImageToImage => {
                 edit::follow(reference, others, &scene(), self.settings.strength.unwrap_or(STRENGTH))
             }
-            Operation::Inpaint => edit::inpaint(reference, self.sources.mask.as_ref()?, &scene()),
+            Operation::Inpaint => edit::inpaint(reference, sources.mask.as_ref()?, &scene()),
             Operation::Outpaint => {
                 edit::outpaint(reference, self.settings.margins.unwrap_or_default(), &scene())
             }
@@ -140,43 +145,27 @@ impl Drawing {
     }
 }
 
-impl Sources {
-    fn decode(references: &[Picture], mask: Option<&Picture>) -> Result<Self, Failure> {
-        let pixels = |picture: &Picture| decode(&picture.file, MAX_PIXELS);
-        let references: Vec<_> = references
-            .iter()
-            .map(|picture| Ok(pixels(picture)?.into_rgba8()))
-            .collect::<Result<_, Failure>>()?;
-        let mask = mask.map(|picture| pixels(picture).map(DynamicImage::into_luma8)).transpose()?;
-        match (&mask, references.first()) {
-            (Some(mask), Some(reference)) if mask.dimensions() != reference.dimensions() => {
-                Err("the mask is not of the size of the first reference".into())
-            }
-            _ => Ok(Self { references, mask }),
+/// The size of the result, given that of the first reference; nothing when the call lacks what it needs.
+fn size_of(call: &Call, reference: Option<Size>) -> Option<Size> {
+    match call.operation {
+        Operation::TextToImage => Some(wished(&call.settings).unwrap_or(Size { width: 1024, height: 1024 })),
+        Operation::ImageToImage => wished(&call.settings).or(reference),
+        Operation::Inpaint => call.mask.as_ref().and(reference),
+        Operation::Outpaint => Some(call.settings.margins?.around(reference?)),
+        Operation::Upscale => {
+            let (factor, size) = (call.settings.upscale_factor.unwrap_or(2), reference?);
+            Some(Size { width: size.width.checked_mul(factor)?, height: size.height.checked_mul(factor)? })
         }
+        Operation::RemoveBackground | Operation::Variation => reference,
     }
+}
 
-    /// The size of the result; nothing when the call lacks what it needs.
-    fn size_of(&self, call: &Call) -> Option<Size> {
-        let reference =
-            || self.references.first().map(|pixels| Size { width: pixels.width(), height: pixels.height() });
-        match call.operation {
-            Operation::TextToImage => {
-                Some(wished(&call.settings).unwrap_or(Size { width: 1024, height: 1024 }))
-            }
-            Operation::ImageToImage => wished(&call.settings).or_else(reference),
-            Operation::Inpaint => self.mask.as_ref().and_then(|_| reference()),
-            Operation::Outpaint => Some(call.settings.margins?.around(reference()?)),
-            Operation::Upscale => {
-                let (factor, size) = (call.settings.upscale_factor.unwrap_or(2), reference()?);
-                Some(Size {
-                    width: size.width.checked_mul(factor)?,
-                    height: size.height.checked_mul(factor)?,
-                })
-            }
-            Operation::RemoveBackground | Operation::Variation => reference(),
-        }
-    }
+fn unusable(error: Failure) -> CallError {
+    CallError::failed(Reason::InputUnusable).because(error)
+}
+
+fn failed(error: Failure) -> CallError {
+    CallError::retry(Reason::ProviderUnavailable, Charged::No).because(error)
 }
 
 /// The size that the settings ask for, if any: by pixels, or by aspect ratio and resolution around one megapixel.

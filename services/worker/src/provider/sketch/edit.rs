@@ -20,13 +20,18 @@ pub(super) fn follow(reference: &RgbaImage, others: &[RgbaImage], scene: &RgbIma
             *channel = mixed(*channel, target, share);
         }
     }
-    let side = (width.min(height) / 5).max(1);
+    let side = inset(Size { width, height });
     for (place, other) in (0_i64..).zip(others) {
         let inset = imageops::resize(other, side, side, FilterType::Triangle);
         let x = place * i64::from(side + side / 8) + i64::from(side / 8);
         imageops::overlay(&mut pixels, &inset, x, i64::from(height - side - (side / 8).min(height - side)));
     }
     pixels
+}
+
+/// The side of the inset of a further reference in a result of this size.
+pub(super) fn inset(size: Size) -> u32 {
+    (size.width.min(size.height) / 5).max(1)
 }
 
 /// The scene where the mask is white, the reference where it is black.

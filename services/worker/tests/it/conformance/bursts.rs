@@ -13,7 +13,7 @@ pub async fn bursts<W: Wire>() {
     let mut world = World::new().await;
     let fault = Fault { step: Step::Submit, times: BURST as usize, reply: Reply::json(500, "{}") };
     let (server, steps) = serve::<W>(Some(fault), (None, None), picture(1).to_vec()).await;
-    let worker = world.start_configured(account::<W>(&server, W::KEY));
+    let worker = world.start_configured(account::<W>(&server.url(""), W::KEY));
     let mut job = prepared::<W>(&world).await;
     for attempt in 1..=BURST + 1 {
         job.lease.attempt = attempt;

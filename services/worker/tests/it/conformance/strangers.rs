@@ -17,7 +17,7 @@ pub async fn strangers<W: Wire>() {
     }
     if W::TASK.is_some_and(|task| task.contains("{origin}")) {
         for origin in [stranger.url(""), "https://api.example.com".to_owned()] {
-            let verdict = Trial { origin: Some(origin.clone()), ..Trial::default() }.run::<W>().await;
+            let verdict = Trial { stated: Some(origin.clone()), ..Trial::default() }.run::<W>().await;
             assert_eq!(ending(&verdict.manifest), "failed:RESULT_HOST_NOT_ALLOWED", "{origin}");
         }
     }

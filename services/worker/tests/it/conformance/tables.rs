@@ -88,8 +88,10 @@ pub async fn checks<W: Wire>() {
             }
         })
         .await;
-        let checked =
-            registry(account::<W>(&server, W::KEY)).check("provider").await.expect("an account of that name");
+        let checked = registry(account::<W>(&server.url(""), W::KEY))
+            .check("provider")
+            .await
+            .expect("an account of that name");
         assert_eq!(checked.err().map(|error| error.reason.as_str()), expected, "{status}");
         let twice = W::REFUSES_STRANGERS && expected.is_none();
         assert_eq!(server.asked().len(), if twice { 2 } else { 1 });
@@ -102,7 +104,8 @@ pub async fn checks<W: Wire>() {
 pub async fn pages<W: Wire>() {
     for status in [200, 404] {
         let server = WebServer::start(move |_| Reply::typed(status, "text/html", HTML)).await;
-        let checked = registry(account::<W>(&server, W::KEY)).check("provider").await.expect("an account");
+        let checked =
+            registry(account::<W>(&server.url(""), W::KEY)).check("provider").await.expect("an account");
         assert!(checked.is_err(), "{status}");
     }
 }

@@ -126,7 +126,8 @@ async fn input(world: &mut World, job: imagioo_worker::job::Job) -> Value {
 #[tokio::test]
 async fn a_server_that_does_not_look_at_the_key_is_not_fal() {
     let server = WebServer::start(|_| Reply::json(404, r#"{"detail":"Not Found"}"#)).await;
-    let checked = registry(account::<Fal>(&server, "any-key")).check("provider").await.expect("an account");
+    let checked =
+        registry(account::<Fal>(&server.url(""), "any-key")).check("provider").await.expect("an account");
     assert_eq!(checked.map_err(|error| error.reason.as_str()), Err("PROVIDER_BAD_ANSWER"));
     assert_eq!(server.asked().len(), 2);
 }

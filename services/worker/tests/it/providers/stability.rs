@@ -4,12 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use imagioo_picture::{Margins, Operation, Settings};
 use imagioo_testkit::web::{Asked, Reply};
-use imagioo_types::{Screened, Wording};
+use imagioo_types::Wording;
 use imagioo_worker::job::Job;
 use serde_json::json;
 
 use crate::conformance::{Good, Step, Trial, Wire, conformance};
-use crate::harness::{World, ending, job_at, picture};
+use crate::harness::{World, ending, job_at, picture, screened};
 use crate::pictures::{kept, mask};
 
 #[derive(Default)]
@@ -196,7 +196,7 @@ async fn an_upscale_without_words_has_words_where_there_must_be_some() {
     ] {
         let mut world = World::new().await;
         let mut job = job_at("provider", 1);
-        job.prompt = Screened::allowed_by("off", Wording { prompt: None, negative: None });
+        job.prompt = screened(Wording { prompt: None, negative: None });
         job.operation = Operation::Upscale;
         job.settings = Settings { upscale_factor: Some(4), ..Settings::default() };
         job.deployment.endpoint = endpoint.to_owned();
