@@ -178,7 +178,7 @@ impl Model {
         });
         wish("seed", self.seed, &|call| call.settings.seed = Some(11));
         wish("negative_prompt", self.negative_prompt, &|call| call.prompt = words("a dog"));
-        let least =
+        let middle =
             |bounds: Option<Bounds>| bounds.map(|bounds| f64::midpoint(bounds.min, bounds.max).round());
         wish("guidance", self.guidance.is_some(), &|call| call.settings.guidance = middle(self.guidance));
         wish("steps", self.steps.is_some(), &|call| {
