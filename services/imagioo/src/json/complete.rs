@@ -79,6 +79,7 @@ fn settings() -> wire::GenerationSettings {
         strength: Some(1.0),
         margins: Some(wire::Margins { left: 1, top: 1, right: 1, bottom: 1 }),
         upscale_factor: Some(2),
+        previews: Some(1),
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct SettingsAnswer {
     margins: Option<Margins>,
     #[serde(skip_serializing_if = "Option::is_none")]
     upscale_factor: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previews: Option<i32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,6 +76,7 @@ impl From<&wire::GenerationSettings> for SettingsAnswer {
             strength: settings.strength,
             margins: settings.margins.map(Margins::from),
             upscale_factor: settings.upscale_factor,
+            previews: settings.previews,
         }
     }
 }
@@ -107,6 +110,7 @@ pub(crate) fn words(settings: &wire::GenerationSettings) -> Vec<String> {
         named("strength", answer.strength.map(|strength| strength.to_string())),
         margins,
         answer.upscale_factor.map(|factor| format!("{factor} times larger")),
+        named("previews", answer.previews.map(|previews| previews.to_string())),
         answer.negative_prompt.map(|without| format!("without: {without}")),
     ];
     all.into_iter().flatten().collect()
