@@ -6,6 +6,7 @@
 
 mod answer;
 mod complaint;
+mod events;
 mod request;
 mod stream;
 
@@ -26,8 +27,8 @@ use crate::progress::{Progress, Stage};
 use crate::reason::Reason;
 use answer::Found;
 pub use request::Parameter;
-
 use stream::MOST_DRAFTS;
+
 /// OpenAI's own account, which others that speak its API depart from.
 pub(crate) const KIND: Kind =
     Kind { base_url: "https://api.openai.com/v1", api_hosts: &[], result_hosts: &[], paid: true };
@@ -47,7 +48,6 @@ pub struct Dialect {
     pub partial_images: u32,
 }
 
-impl Default for Dialect {
 impl Dialect {
     /// Drafts that are asked for in a call with these settings. A server that is not known to have any is asked for none.
     fn drafts(&self, settings: &Settings) -> u32 {
@@ -57,6 +57,7 @@ impl Dialect {
     }
 }
 
+impl Default for Dialect {
     fn default() -> Self {
         Self {
             parameters: Parameter::usual(),
@@ -131,11 +132,11 @@ impl Provider for OpenAi {
         }
     }
 
-    async fn check(&self) -> Result<(), CallError> {
     fn images_per_call(&self, settings: &Settings) -> u32 {
         if self.dialect.drafts(settings) > 0 { 1 } else { self.capabilities().images_per_call }
     }
 
+    async fn check(&self) -> Result<(), CallError> {
         let request = self.account.request(Method::GET, self.account.url("models"));
         self.account.probe(self.authorized(request), &[200]).await
     }
