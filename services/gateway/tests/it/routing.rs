@@ -177,8 +177,9 @@ async fn r44_a_probe_that_fails_shuts_for_twice_as_long() {
         ada.sees_the_end(&created.name).await;
         let left = "select round(extract(epoch from shut_until - generation.clock_now()))::bigint
                     from generation.deployment_health where shut_until > generation.clock_now()";
-        eventually("it is shut", async || deployment(&ada, "near").await.state() == DeploymentState::Shut)
-            .await;
+        let shut =
+            "select count(*) from generation.deployment_health where shut_until > generation.clock_now()";
+        eventually("everybody knows that it is shut", async || app.number(shut).await == 1).await;
         let left = app.number(left).await;
         assert!((expected - 5..=expected).contains(&left), "{left} of {expected}");
         app.shift(Duration::seconds(expected)).await;

@@ -6,6 +6,7 @@
 
 mod answer;
 mod complaint;
+mod events;
 mod request;
 mod stream;
 
@@ -26,8 +27,8 @@ use crate::progress::{Progress, Stage};
 use crate::reason::Reason;
 use answer::Found;
 pub use request::Parameter;
-
 use stream::MOST_DRAFTS;
+
 /// OpenAI's own account, which others that speak its API depart from.
 pub(crate) const KIND: Kind =
     Kind { base_url: "https://api.openai.com/v1", api_hosts: &[], result_hosts: &[], paid: true };

@@ -1,13 +1,13 @@
 //! An answer that comes as server-sent events: drafts of the image, then the image.
 
 use bytes::Bytes;
-use eventsource_stream::{Event, EventStreamError, Eventsource as _};
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use imagioo_picture::Format;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
 use super::complaint;
+use super::events::Events;
 use crate::progress::{Preview, Progress};
 use crate::provider::account::{Account, NoAnswer, transport_error};
 use crate::provider::{Call, CallError, Charged, encoded};
@@ -20,7 +20,7 @@ pub(super) const MOST_DRAFTS: u32 = 3;
 const DRAFT: u32 = 25;
 
 #[derive(Debug, thiserror::Error)]
-enum Broken {
+pub(super) enum Broken {
     #[error("the stream ended before the image came")]
     Early,
     #[error("an event is no text")]
@@ -47,17 +47,16 @@ pub(super) async fn image(
 ) -> Result<Bytes, CallError> {
     let limit = account.answer_limit(MOST_DRAFTS + 1);
     let headers = response.headers().clone();
-    let bytes = limited(response.bytes_stream().map_err(transport_error), limit);
-    let mut events = std::pin::pin!(bytes.eventsource());
-    while let Some(event) = events.next().await {
-        let event: Event = event.map_err(broken)?;
+    let bytes = std::pin::pin!(limited(response.bytes_stream().map_err(transport_error), limit));
+    let mut events = Events::of(bytes);
+    while let Some(event) = events.next().await? {
         let data: Value = match serde_json::from_str(&event.data) {
             Ok(data) => data,
             // How some servers say goodbye.
             Err(_) if event.data == "[DONE]" => break,
             Err(error) => return Err(nonsense(NoAnswer::from(error))),
         };
-        let kind = data.get("type").and_then(Value::as_str).unwrap_or(&event.event);
+        let kind = data.get("type").and_then(Value::as_str).unwrap_or(&event.name);
         let picture = data.get("b64_json").and_then(Value::as_str);
         match (kind.rsplit('.').next().unwrap_or_default(), picture) {
             ("completed", Some(text)) => return encoded::decode(text),
@@ -98,13 +97,6 @@ where
     })
 }
 
-fn broken(error: EventStreamError<CallError>) -> CallError {
-    match error {
-        EventStreamError::Transport(error) => error,
-        EventStreamError::Utf8(_) | EventStreamError::Parser(_) => nonsense(Broken::NotText),
-    }
-}
-
-fn nonsense(error: impl std::error::Error + Send + Sync + 'static) -> CallError {
+pub(super) fn nonsense(error: impl std::error::Error + Send + Sync + 'static) -> CallError {
     CallError::retry(Reason::ProviderBadAnswer, Charged::Unknown).because(error)
 }

@@ -45,17 +45,12 @@ impl Drawing {
     /// A final failure when it asks for something that cannot be drawn.
     pub(super) async fn of(call: &Call) -> Result<Self, CallError> {
         let pictures = Arc::new(Pictures { references: call.references.clone(), mask: call.mask.clone() });
-        let reference = match pictures.is_empty() {
-            true => None,
-            false => {
-                let seen = Arc::clone(&pictures);
-                call.decoders
-                    .run(move || seen.check())
-                    .await
-                    .map_err(Failure::from)
-                    .flatten()
-                    .map_err(unusable)?
-            }
+        let reference = if pictures.is_empty() {
+            None
+        } else {
+            let seen = Arc::clone(&pictures);
+            let checked = call.decoders.run(move || seen.check()).await;
+            checked.map_err(Failure::from).flatten().map_err(unusable)?
         };
         let unsupported = || CallError::failed(Reason::SettingUnsupported);
         let size = size_of(call, reference).ok_or_else(unsupported)?;

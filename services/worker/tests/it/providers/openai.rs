@@ -266,10 +266,14 @@ const REFUSALS: [(&str, u16, &str, &str); 7] = [
 ];
 
 mod streamed {
+    use std::time::Duration;
+
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
+    use imagioo_proto::generation::v1::Preview;
 
     use super::*;
+    use crate::harness::Running;
 
     fn event(kind: &str, file: &[u8]) -> String {
         let data =
@@ -292,17 +296,11 @@ mod streamed {
         ended
     }
 
-    #[tokio::test]
-    async fn drafts_are_shown_and_the_last_event_is_the_image() {
-        let pieces = vec![
-            event("image_generation.partial_image", &picture(3)).into_bytes(),
-            b": a comment\n\n".to_vec(),
-            event("image_generation.completed", &picture(1)).into_bytes(),
-        ];
-        let pause = std::time::Duration::from_millis(200);
+    /// A worker whose account gets this answer, and what it tells.
+    async fn answered_with(pieces: Vec<Vec<u8>>, pause: Duration) -> (FakeOpenAi, World, Running) {
         let server =
             FakeOpenAi::start([Reply::Pieces { content_type: "text/event-stream", pieces, pause }]).await;
-        let mut world = World::new().await;
+        let world = World::new().await;
         let mut overrides = toml::toml! {
             providers = { openai = { kind = "openai", api_key = "test-key", dialect = { partial_images = 2 } } }
         };
@@ -311,13 +309,28 @@ mod streamed {
             .expect("a table")
             .insert("base_url".to_owned(), server.base_url().into());
         let worker = world.start_configured(overrides);
+        (server, world, worker)
+    }
+
+    async fn first_preview(world: &World) -> Preview {
         let mut hints = world.progress().await;
         world.submit(&job_at("openai", 1)).await;
-        let draft = loop {
+        loop {
             if let Some(preview) = crate::harness::next(&mut hints).await.preview {
-                break preview.data;
+                return preview;
             }
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn drafts_are_shown_and_the_last_event_is_the_image() {
+        let pieces = vec![
+            event("image_generation.partial_image", &picture(3)).into_bytes(),
+            b": a comment\n\n".to_vec(),
+            event("image_generation.completed", &picture(1)).into_bytes(),
+        ];
+        let (server, mut world, worker) = answered_with(pieces, Duration::from_millis(200)).await;
+        let draft = first_preview(&world).await.data;
         assert!(draft == picture(3), "another picture");
         let manifest = world.outcome().await.manifest;
         assert_eq!(ending(&manifest), "complete");
@@ -325,6 +338,61 @@ mod streamed {
         worker.stop().await;
         let body = server.asked()[0].json();
         assert_eq!((&body["stream"], &body["partial_images"]), (&true.into(), &2.into()));
+    }
+
+    #[tokio::test]
+    async fn a_wish_for_previews_goes_before_what_is_usual_where_the_server_has_any() {
+        let none = || toml::Table::new();
+        let unknowing = || toml::toml! { account = { dialect = { parameters = ["n"] } } };
+        let cases = [
+            (none(), None, None, 2),
+            (none(), Some(2), Some(2), 1),
+            (streaming(), None, Some(2), 1),
+            (streaming(), Some(3), Some(3), 1),
+            (streaming(), Some(0), None, 2),
+            (unknowing(), Some(2), None, 2),
+        ];
+        for (options, wish, drafts, count) in cases {
+            let files = [picture(1), picture(2)];
+            let replies = match count {
+                1 => files.iter().map(|file| success(&[file])).collect(),
+                _ => vec![success(&[&files[0], &files[1]])],
+            };
+            let server = FakeOpenAi::start(replies).await;
+            let mut job = job_at("openai", 2);
+            job.settings.previews = wish;
+            assert_eq!(ending(&attempt(&job, &server, options).await), "complete");
+            for asked in server.asked().iter() {
+                let body = asked.json();
+                assert_eq!(body["partial_images"].as_u64(), drafts, "{wish:?}");
+                assert_eq!(body["stream"].as_bool(), drafts.map(|_| true), "{wish:?}");
+                assert_eq!(body["n"], count, "{wish:?}");
+            }
+            assert_eq!(server.paid(), 2 / count, "{wish:?}");
+        }
+    }
+
+    /// Real drafts are PNG files of more than a megabyte.
+    #[tokio::test]
+    async fn a_large_draft_is_shown_as_a_smaller_copy() {
+        let noise = |x: u32, y: u32| {
+            let mixed = (x * 4099 + y * 65_537 + 1).wrapping_mul(2_654_435_761);
+            let [red, green, blue, _] = (mixed ^ (mixed >> 13)).wrapping_mul(0x5bd1_e995).to_be_bytes();
+            image::Rgb([red, green, blue])
+        };
+        let mut file = std::io::Cursor::new(Vec::new());
+        let noisy = image::RgbImage::from_fn(1024, 1024, noise);
+        noisy.write_to(&mut file, image::ImageFormat::Png).expect("encodes");
+        let file = file.into_inner();
+        assert!(file.len() > 4 * imagioo_worker::progress::MAX_PREVIEW);
+        let draft = event("image_generation.partial_image", &file).into_bytes();
+        let (_server, world, worker) = answered_with(vec![draft], Duration::from_secs(3600)).await;
+        let shown = first_preview(&world).await;
+        worker.kill().await;
+        assert!(shown.data.len() <= imagioo_worker::progress::MAX_PREVIEW);
+        assert_eq!(shown.format(), imagioo_proto::generation::v1::ImageFormat::Jpeg);
+        let copy = image::load_from_memory(&shown.data).expect("readable");
+        assert!(copy.width() >= 256 && copy.width() == copy.height());
     }
 
     #[tokio::test]
