@@ -128,7 +128,8 @@ impl Configs<'_> {
 
     /// Only its owner may read the passwords in it.
     fn write(&self, service: &str, name: &str, mut config: Table) -> anyhow::Result<PathBuf> {
-        for (_, overrides) in self.options.overrides.iter().filter(|(whose, _)| *whose == service) {
+        let meant = |whose: &str| whose == service || whose == name;
+        for (_, overrides) in self.options.overrides.iter().filter(|(whose, _)| meant(whose)) {
             merge(&mut config, overrides);
         }
         if let Some(amend) = &self.options.amend {

@@ -25,7 +25,8 @@ pub struct Options {
     pub postgres: PostgresOptions,
     /// Logs and spans of the services.
     pub services: ServiceOptions,
-    /// Files for single services, applied last; those for `rabbitmq` hold whole numbers, parameters of the broker itself.
+    /// Files for single services or one of their processes (`worker`, `worker-2`), applied last; those for `rabbitmq` hold
+    /// whole numbers, parameters of the broker itself.
     #[serde(skip)]
     pub overrides: Vec<(&'static str, toml::Table)>,
     /// Has the last word about the configuration of each service, addresses included; for tests.

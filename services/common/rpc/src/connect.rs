@@ -14,7 +14,7 @@ use tower::Service;
 use tracing::Instrument as _;
 
 use crate::service_token::ServiceSigner;
-use crate::{SERVICE_HEADER, ServiceKeys, trace};
+use crate::{SERVICE_HEADER, ServiceKeys, patience, trace};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -33,7 +33,8 @@ pub struct ConnectError {
     source: transport::Error,
 }
 
-/// A connection to another service; connects when first used and again after every loss. Clones share it.
+/// A connection to another service; connects when first used and again after every loss. A call that no server has seen is
+/// made again for a few seconds, so that a restart of the peer fails nobody. Clones share it.
 #[derive(Clone)]
 pub struct Channel {
     inner: transport::Channel,
@@ -44,7 +45,7 @@ pub struct Channel {
 /// A channel to the service `audience` at `address`.
 ///
 /// # Errors
-/// [`ConnectError`] for an address that is none. An unreachable service shows at the first call.
+/// [`ConnectError`] for an address that is none. An unreachable service shows at the first call, after a few seconds.
 pub fn connect(address: &str, keys: &ServiceKeys, audience: ServiceName) -> Result<Channel, ConnectError> {
     let inner = plain_endpoint(address)?.connect_lazy();
     Ok(Channel { inner, signer: Arc::new(ServiceSigner::new(keys.clone())), audience })
@@ -86,6 +87,9 @@ impl Service<Request<Body>> for Channel {
         request.headers_mut().entry(TIMEOUT_HEADER).or_insert(DEFAULT_TIMEOUT);
         let span = trace::client_span(request.uri().path(), self.audience);
         trace::inject(&span, request.headers_mut());
-        self.inner.call(request).instrument(span).boxed()
+        // The clone is not ready yet, this one is.
+        let next = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, next);
+        patience::call(ready, request).instrument(span).boxed()
     }
 }

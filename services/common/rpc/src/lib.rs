@@ -15,6 +15,7 @@ mod error;
 mod incoming;
 pub mod keys;
 pub mod page;
+mod patience;
 mod reflection;
 mod revocations;
 mod server;

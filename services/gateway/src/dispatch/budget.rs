@@ -59,4 +59,23 @@ mod tests {
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!(budgets.left("a"), 4);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn r45_a_thousand_retries_leave_at_the_rate_of_the_budget() {
+        let (mut budgets, begun, mut waiting) = (Budgets::new(20), Instant::now(), 1_000);
+        let mut seconds: HashMap<u64, i64> = HashMap::new();
+        while waiting > 0 {
+            let leaving = budgets.left("a").min(waiting);
+            budgets.spend("a", usize::try_from(leaving).expect("a count"));
+            waiting -= leaving;
+            *seconds.entry(begun.elapsed().as_secs()).or_default() += leaving;
+            tokio::time::advance(Duration::from_millis(250)).await;
+        }
+        // One second's worth was at hand.
+        assert!(
+            seconds.iter().all(|(second, left)| *left <= if *second == 0 { 40 } else { 20 }),
+            "{seconds:?}"
+        );
+        assert_eq!(seconds.len(), 50, "{seconds:?}");
+    }
 }

@@ -26,9 +26,16 @@ impl DeadLetterAdminService for DeadLetters {
         let limit = usize::try_from(page::size(message.page_size)).unwrap_or_default();
         let mut letters = self.queue.dead_letters().await.map_err(told)?;
         letters.retain(|letter| message.queue.is_empty() || letter.queue == message.queue);
+        let begin = page::decode(&message.page_token)?.map_or(0, |told| after(&told, &letters));
+        let shown = &letters[begin..letters.len().min(begin + limit)];
+        let next = match shown.last() {
+            Some(last) if begin + limit < letters.len() => page::encode(&(last.message.id, begin + limit))?,
+            _ => String::new(),
+        };
         Ok(Response::new(wire::ListDeadLettersResponse {
             total_size: i32::try_from(letters.len()).unwrap_or(i32::MAX),
-            dead_letters: letters.iter().take(limit).map(shown).collect(),
+            dead_letters: shown.iter().map(self::shown).collect(),
+            next_page_token: next,
         }))
     }
 
@@ -64,6 +71,12 @@ impl DeadLetterAdminService for DeadLetters {
         tracing::warn!(count = dropped.len(), ?selection, "dead letters dropped");
         Ok(Response::new(wire::DropDeadLettersResponse { dead_letters: some(&selection, &dropped)? }))
     }
+}
+
+/// Where the page after a token begins: behind the letter that was the last one, or where that would be if it is gone.
+fn after((last, place): &(Uuid, usize), letters: &[DeadLetter]) -> usize {
+    let found = letters.iter().position(|letter| letter.message.id == *last);
+    found.map_or(place.saturating_sub(1).min(letters.len()), |found| found + 1)
 }
 
 /// A letter without its body.

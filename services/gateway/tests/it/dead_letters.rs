@@ -21,7 +21,7 @@ fn operator(app: &App) -> Operator {
 }
 
 async fn list(operator: &Operator, queue: &str) -> ListDeadLettersResponse {
-    let message = ListDeadLettersRequest { queue: queue.to_owned(), page_size: 0 };
+    let message = ListDeadLettersRequest { queue: queue.to_owned(), ..Default::default() };
     operator.clone().list_dead_letters(message).await.expect("listed").into_inner()
 }
 
@@ -67,6 +67,39 @@ async fn r39_an_operator_sees_why_a_message_was_given_up_replays_it_and_drops_it
         operator.clone().drop_dead_letters(DropDeadLettersRequest { selection }).await.expect("dropped");
     assert_eq!(dropped.into_inner().dead_letters[0].name, letter.name);
     assert_eq!(list(&operator, "").await.total_size, 0);
+    app.ends_clean().await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_shown_page_by_page_whatever_is_dropped_between_two_pages() {
+    let app = App::start().await;
+    let operator = operator(&app);
+    for number in 1..=5 {
+        let generation = format!("nonsense {number}");
+        let finished = GenerationFinished { generation, attempt: 1, ..Default::default() };
+        app.queue.publish(Message::of(&finished)).await.expect("published");
+        eventually("it is given up", async || list(&operator, "").await.total_size == number).await;
+    }
+    let page = async |page_token: String| {
+        let message = ListDeadLettersRequest { page_size: 2, page_token, ..Default::default() };
+        let page = operator.clone().list_dead_letters(message).await.expect("listed").into_inner();
+        let subjects = page.dead_letters.iter().map(|letter| letter.subject.clone());
+        (subjects.collect::<Vec<_>>(), page.next_page_token)
+    };
+    let (first, next) = page(String::new()).await;
+    let (second, last) = page(next.clone()).await;
+    assert_eq!((first.len(), second.len()), (2, 2));
+    let (third, none) = page(last).await;
+    assert_eq!((third.len(), none.as_str()), (1, ""));
+    let seen = [first, second.clone(), third].concat();
+    assert_eq!(seen, (1..=5).map(|number| format!("nonsense {number}")).collect::<Vec<_>>());
+
+    let shown = list(&operator, "").await.dead_letters;
+    let selection = Some(DeadLetterSelection { selection: Some(Selection::Name(shown[1].name.clone())) });
+    operator.clone().drop_dead_letters(DropDeadLettersRequest { selection }).await.expect("dropped");
+    assert_eq!(page(next).await.0, second, "nothing is passed over");
+    let selection = Some(DeadLetterSelection { selection: Some(Selection::All(true)) });
+    operator.clone().drop_dead_letters(DropDeadLettersRequest { selection }).await.expect("dropped");
     app.ends_clean().await;
 }
 

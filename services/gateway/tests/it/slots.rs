@@ -233,6 +233,9 @@ async fn one_job_does_not_wait_for_the_five_hundred_of_somebody_else() {
     app.ends_clean().await;
 }
 
+/// Turns of the user with weight 1, the lightest.
+const LIGHTEST: f64 = 20.0;
+
 /// With two, three and ten users of different weights, turns are shared by weight.
 #[tokio::test]
 async fn turns_follow_the_weights_of_two_three_and_ten_users_within_a_tenth() {
@@ -240,10 +243,12 @@ async fn turns_follow_the_weights_of_two_three_and_ten_users_within_a_tenth() {
         let app = App::with("share.in_flight = 1").await;
         let mut worker = app.worker_for("narrow", "w1").await;
         let total: f64 = weights.iter().sum();
+        // The lightest gets twenty: one turn more or less is within the tenth.
+        let turns = LIGHTEST * total;
         let mut users = Vec::new();
         for weight in &weights {
             let user = app.user();
-            queue_up(&user, (weight / total * 150.0) as usize + 15).await;
+            queue_up(&user, (weight * LIGHTEST * 1.25) as usize + 15).await;
             let change =
                 "update generation.dispatch_users set weight = $2, cap = 10, vtime = 0 where owner = $1";
             sqlx::query(change).bind(user.id.uuid()).bind(weight).execute(&app.pool).await.expect("a plan");
@@ -251,17 +256,17 @@ async fn turns_follow_the_weights_of_two_three_and_ten_users_within_a_tenth() {
         }
         // What lay ready was chosen before there were weights.
         worker.work_off(2).await;
-        let mut turns = vec![0; users.len()];
-        for _ in 0..120 {
+        let mut taken = vec![0; users.len()];
+        for _ in 0..turns as usize {
             let job: Attempt = worker.job().await;
             let place = users.iter().position(|user| user.id == job.owner()).expect("one of them");
-            turns[place] += 1;
+            taken[place] += 1;
             job.deliver_all().await;
         }
-        for (turns, weight) in turns.iter().zip(&weights) {
-            let fair = weight / total * 120.0;
-            let off = (f64::from(*turns) - fair).abs();
-            assert!(off <= (fair / 10.0).max(1.5), "{turns} turns of weight {weight}, {fair} would be fair");
+        for (taken, weight) in taken.iter().zip(&weights) {
+            let fair = weight * LIGHTEST;
+            let off = (f64::from(*taken) - fair).abs();
+            assert!(off <= fair / 10.0, "{taken} turns of weight {weight}, {fair} would be fair");
         }
         let left = app.number("select count(*) from generation.generations where ended_at is null").await;
         worker.work_off(usize::try_from(left).expect("a count")).await;

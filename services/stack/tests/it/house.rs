@@ -107,6 +107,12 @@ impl House {
         }
     }
 
+    /// How often a part has ended by itself.
+    pub fn restarts(&self, part: &str) -> u32 {
+        let parts = self.stack.parts();
+        parts.iter().find(|seen| seen.name == part).expect("a part").restarts
+    }
+
     /// What `imagioo admin check --json` prints.
     async fn check(&self) -> String {
         self.admin(&["check"]).await.1

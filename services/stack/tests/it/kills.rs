@@ -70,7 +70,7 @@ impl Scene {
     async fn die_at(&self, point: &Point, seed: u64) -> Witness {
         // It may be coming back from the point before.
         self.house.stack.part_ready(point.part).await.expect(point.name);
-        let (began, before) = (Instant::now(), self.restarts(point.part));
+        let (began, before) = (Instant::now(), self.house.restarts(point.part));
         // The first seed dies at the first pass, later ones at a later pass if there is one.
         let order = format!("{}:{}", point.name, 1 + seed % 3);
         let armed = [("IMAGIOO_KILL_AT", order.as_str())];
@@ -80,7 +80,7 @@ impl Scene {
         // A later pass may never come: then nothing is left that could reach the point.
         let must_die = seed.is_multiple_of(3);
         let over = async || {
-            self.restarts(point.part) > before
+            self.house.restarts(point.part) > before
                 || (!must_die && witness.user.all_ended(Duration::ZERO).await.is_ok())
         };
         self.house.until(&format!("it dies at {}", witness.scenario), over).await;
@@ -126,10 +126,5 @@ impl Scene {
             let calls = self.provider.calls(prompt);
             assert!(calls <= 1, "{scenario}: the provider was paid {calls} times for one image");
         }
-    }
-
-    fn restarts(&self, part: &str) -> u32 {
-        let parts = self.house.stack.parts();
-        parts.iter().find(|seen| seen.name == part).expect("a part").restarts
     }
 }

@@ -16,6 +16,7 @@ mod provider_faults;
 mod refusals;
 mod replicas;
 mod seeds;
+mod shapes;
 mod trace;
 
 /// Shown when a test fails or with `--nocapture`.

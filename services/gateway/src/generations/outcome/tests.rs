@@ -154,3 +154,23 @@ fn a_cancelled_generation_is_not_tried_again() {
     let outcome = decide(&cancelled, Vec::new(), retry(false), &at(UnknownOutcome::Repeat));
     assert_eq!(ended(&outcome), (State::Cancelled, 0));
 }
+
+/// Where a thousand generations that fail at once are tried again: no tenth of the time has three times its part.
+#[test]
+fn r45_a_thousand_that_fail_at_once_come_back_in_no_wave() {
+    for attempt in 1..RETRIES.attempts {
+        let mut bins = [0_u32; 10];
+        let ceiling = f64::from(RETRIES.backoff_base_seconds) * 2_f64.powi(attempt);
+        for _ in 0..1_000 {
+            let luck = Circumstances { luck: rand::random(), ..at(UnknownOutcome::Fail) };
+            let failed = Generation { attempt, ..generation(1) };
+            let outcome = decide(&failed, Vec::new(), retry(false), &luck);
+            let Ending::Requeue { not_before: Some(again), .. } = outcome.ending else {
+                panic!("{outcome:?}")
+            };
+            let share = (again - luck.now).as_seconds_f64() / ceiling;
+            bins[((share * 10.0) as usize).min(9)] += 1;
+        }
+        assert!(bins.iter().all(|bin| *bin < 300), "{bins:?}");
+    }
+}

@@ -106,7 +106,11 @@ async fn list(
     mut client: Client,
     (queue, limit): (Option<String>, i32),
 ) -> Result<(), Failure> {
-    let message = wire::ListDeadLettersRequest { queue: queue.unwrap_or_default(), page_size: limit };
+    let message = wire::ListDeadLettersRequest {
+        queue: queue.unwrap_or_default(),
+        page_size: limit,
+        ..Default::default()
+    };
     let answer =
         client.list_dead_letters(message).await.map_err(|status| operator.failure(status))?.into_inner();
     let (shown, total) = (answer.dead_letters.len(), answer.total_size);
