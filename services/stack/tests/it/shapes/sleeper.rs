@@ -16,7 +16,9 @@ const ASLEEP: Duration = Duration::from_secs(9);
 
 /// What is under way, how many images are wanted, when the worker falls asleep, how many there are in the end, and how
 /// often the provider is paid.
-const UNDER_WAY: [(&str, i32, (Moment, u32), i64, u32); 3] = [
+type UnderWay = (&'static str, i32, (Moment, u32), i64, u32);
+
+const UNDER_WAY: [UnderWay; 3] = [
     ("polled", 2, (Moment::Polled, 1), 2, 1),
     ("streamed", 1, (Moment::Drafted, 1), 0, 1),
     ("several", 3, (Moment::Asked, 2), 1, 2),
