@@ -52,8 +52,7 @@ impl Calls<'_> {
             let first = number * per_call;
             let call = self.call(number, first, per_call.min(self.job.count - first));
             let places = call.first..call.first + call.count;
-            let is_its =
-                |image: &Delivered| u32::try_from(image.stored.index).is_ok_and(|at| places.contains(&at));
+            let is_its = |image: &Delivered| places.contains(&image.stored.index);
             if images.iter().any(is_its) {
                 continue;
             }
