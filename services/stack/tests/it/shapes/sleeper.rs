@@ -21,7 +21,7 @@ type UnderWay = (&'static str, i32, (Moment, u32), i64, u32);
 const UNDER_WAY: [UnderWay; 3] = [
     ("polled", 2, (Moment::Polled, 1), 2, 1),
     ("streamed", 1, (Moment::Drafted, 1), 0, 1),
-    ("several", 3, (Moment::Asked, 2), 1, 2),
+    ("several", 3, (Moment::Asked, 2), 2, 3),
 ];
 
 #[tokio::test]

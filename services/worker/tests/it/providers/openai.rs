@@ -343,7 +343,7 @@ mod streamed {
     #[tokio::test]
     async fn a_wish_for_previews_goes_before_what_is_usual_where_the_server_has_any() {
         let none = || toml::Table::new();
-        let unknowing = || toml::toml! { account = { dialect = { parameters = ["n"] } } };
+        let unknowing = || toml::toml! { account = { dialect = { parameters = ["n", "size"] } } };
         let cases = [
             (none(), None, None, 2),
             (none(), Some(2), Some(2), 1),
