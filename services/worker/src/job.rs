@@ -47,7 +47,7 @@ pub struct Job {
     pub lease_time: Duration,
     /// When the whole generation must have ended.
     pub deadline: OffsetDateTime,
-    /// What earlier epochs of this attempt bought.
+    /// What was bought for this attempt so far.
     pub recorded: Vec<RecordedCall>,
     /// Its owner's key for the provider, to be used in place of the operator's.
     pub own_key: Option<SecretString>,

@@ -12,7 +12,7 @@ pub use grpc::GrpcLeases;
 /// The gateway's side of a job.
 #[async_trait]
 pub trait Leases: Send + Sync + 'static {
-    /// Takes an attempt; `None` when there is nothing to do. The same worker asking again gets the same answer.
+    /// Takes an attempt; `None` when there is nothing to do. The holder of a lease that stands gets it again.
     ///
     /// # Errors
     /// [`LeaseError`]; asking again is safe.

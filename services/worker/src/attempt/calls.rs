@@ -71,16 +71,27 @@ impl<'a> Calls<'a> {
         if !self.provider.capabilities().operations.contains(&self.job.operation) {
             return Err(CallError::failed(Reason::SettingUnsupported));
         }
-        let per_call = self.provider.images_per_call(&self.job.settings, &self.job.deployment.options);
         let mut batch = Batch::new(self.job.deployment.unknown_outcome);
-        for number in 0..self.job.count.div_ceil(per_call) {
-            let first = number * per_call;
-            let call = self.call(number, first, per_call.min(self.job.count - first));
+        for (number, call) in self.all() {
             if !self.make_within(&mut batch, (number, &call), images).await {
                 break;
             }
         }
         batch.end()
+    }
+
+    /// Every call of the attempt with its number.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u32, Call)> {
+        let per_call = self.provider.images_per_call(&self.job.settings, &self.job.deployment.options);
+        (0..self.job.count.div_ceil(per_call)).map(move |number| {
+            let first = number * per_call;
+            (number, self.call(number, first, per_call.min(self.job.count - first)))
+        })
+    }
+
+    /// What is known of a call that was made before, or was about to be.
+    pub(super) fn recorded(&self, number: u32) -> Option<&RecordedCall> {
+        self.job.recorded.iter().find(|recorded| recorded.call == number)
     }
 
     /// Makes a call, again where that is worth a wait; false when no other is to be made.
@@ -91,7 +102,7 @@ impl<'a> Calls<'a> {
         images: &mut Vec<Delivered>,
     ) -> bool {
         let mut waits = Waits::default();
-        let mut recorded = self.job.recorded.iter().find(|recorded| recorded.call == number);
+        let mut recorded = self.recorded(number);
         loop {
             let Err(error) = self.make_one((number, call), recorded, images).await else {
                 batch.made();
@@ -126,7 +137,7 @@ impl<'a> Calls<'a> {
         }
     }
 
-    pub(super) fn call(&self, number: u32, first: u32, count: u32) -> Call {
+    fn call(&self, number: u32, first: u32, count: u32) -> Call {
         let job = self.job;
         Call {
             key: format!("{}/{}/{number}", job.lease.generation, job.lease.attempt),

@@ -6,7 +6,7 @@ use super::calls::{Calls, Step};
 use super::keeping::graver;
 use crate::backoff::Backoff;
 use crate::job::UnknownOutcome;
-use crate::provider::{Call, CallError, TaskId};
+use crate::provider::{Call, CallError};
 use crate::reason::Reason;
 use crate::results::{Delivered, Kept};
 
@@ -46,11 +46,8 @@ impl Calls<'_> {
         if self.job.lease.epoch == 1 {
             return;
         }
-        let per_call = self.provider.images_per_call(&self.job.settings, &self.job.deployment.options);
         let mut running = Vec::new();
-        for number in 0..self.job.count.div_ceil(per_call) {
-            let first = number * per_call;
-            let call = self.call(number, first, per_call.min(self.job.count - first));
+        for (number, call) in self.all() {
             let places = call.first..call.first + call.count;
             let is_its = |image: &Delivered| places.contains(&image.stored.index);
             if images.iter().any(is_its) {
@@ -61,18 +58,14 @@ impl Calls<'_> {
                 Vec::new()
             });
             if kept.is_empty() {
-                running.extend(self.recorded_task(number));
+                running.extend(self.recorded(number).and_then(|recorded| recorded.task.as_ref()));
             }
             for kept in kept {
                 // Why one is withheld is no reason any more: the generation ends otherwise.
                 self.take(kept, images);
             }
         }
-        join_all(running.iter().map(|task| self.cancel_task(task))).await;
-    }
-
-    fn recorded_task(&self, number: u32) -> Option<TaskId> {
-        self.job.recorded.iter().find(|recorded| recorded.call == number)?.task.clone()
+        join_all(running.into_iter().map(|task| self.cancel_task(task))).await;
     }
 
     /// Images of this call that earlier epochs stored, the latest epoch's first choice; screened again, because nobody
