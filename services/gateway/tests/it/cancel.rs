@@ -195,10 +195,10 @@ async fn r49_a_call_broken_off_repeated_and_cancelled_twice_at_its_end_is_one_jo
         assert_eq!((ended.state(), ended.charge), (GenerationState::Succeeded, 5), "it was delivered");
     }
     assert_eq!((app.billing.holds().len(), app.count().await), (20, 20));
-    let (billing, all) = (app.billing.clone(), app.billing.holds());
-    app.ends_clean().await;
-    for hold in all {
-        assert_eq!(billing.settlement(&hold.generation), (5, 1));
+    let holds = app.billing.holds();
+    let settled = app.ends_clean().await;
+    for hold in holds {
+        assert_eq!(settled.of(&hold.generation), (5, 1));
     }
 }
 

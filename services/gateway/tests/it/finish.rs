@@ -38,9 +38,7 @@ async fn one_announcement_twenty_times_at_once_is_one_settlement() {
     job.announce().await;
     assert_eq!(ada.sees_the_end(&created.name).await, ended, "nothing changes any more");
     other.stop().await;
-    let billing = app.billing.clone();
-    app.ends_clean().await;
-    assert_eq!(billing.settlement(&created.name), (10, 2));
+    assert_eq!(app.ends_clean().await.of(&created.name), (10, 2));
 }
 
 #[tokio::test]

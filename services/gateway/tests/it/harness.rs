@@ -30,7 +30,7 @@ mod webhooks;
 mod worker;
 
 pub use account::{Account, service_keys};
-pub use billing::Billing;
+pub use billing::{Billing, Settled};
 pub use gateway::Gateway;
 pub use http::{Answer, Program, answer, drawing, form};
 pub use patience::{eventually, within};
@@ -233,13 +233,14 @@ impl App {
     }
 
     /// Fails unless nothing is left to do, every law holds, billing was told everything once, and the gateway stops
-    /// by itself.
-    pub async fn ends_clean(mut self) {
-        laws::at_rest(&self.pool, &self.billing).await;
+    /// by itself. Returns what billing was told: before, settlements may still be on their way.
+    pub async fn ends_clean(mut self) -> Settled {
+        let settled = laws::at_rest(&self.pool, &self.billing).await;
         let letters = self.queue.dead_letters().await.expect("dead letters");
         assert!(letters.is_empty(), "dead letters remain: {letters:?}");
         self.clean = true;
         self.gateway.stop().await;
+        settled
     }
 }
 

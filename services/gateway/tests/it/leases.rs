@@ -232,9 +232,7 @@ async fn who_wakes_up_after_a_takeover_can_change_nothing() {
     let ended = ada.sees_the_end(&created.name).await;
     assert_eq!((ended.state(), ended.charge), (GenerationState::Succeeded, 5));
     assert_eq!(ended.images[0].sha256, mine.sha256);
-    let billing = app.billing.clone();
-    app.ends_clean().await;
-    assert_eq!(billing.settlement(&created.name), (5, 1));
+    assert_eq!(app.ends_clean().await.of(&created.name), (5, 1));
 }
 
 #[tokio::test]

@@ -65,8 +65,7 @@ async fn the_settlement_tells_billing_the_charge_and_the_images() {
     let created = ada.ask(call).await.expect("accepted");
     worker.work_off(1).await;
     let billing = app.billing.clone();
-    app.ends_clean().await;
-    assert_eq!(billing.settlement(&created.name), (15, 3));
+    assert_eq!(app.ends_clean().await.of(&created.name), (15, 3));
     let holds = billing.holds();
     assert_eq!(holds.len(), 1);
     assert_eq!((holds[0].owner, holds[0].generation.as_str(), holds[0].amount), (ada.id, &*created.name, 15));

@@ -109,9 +109,7 @@ async fn settlements_that_billing_had_not_confirmed_are_told_after_the_restart()
     assert_eq!(app.number("select count(*) from generation.outbox").await, 1, "nobody confirmed it");
     app.restart().await;
     app.shift(Duration::seconds(31)).await;
-    let billing = app.billing.clone();
-    app.ends_clean().await;
-    assert_eq!(billing.settlement(&created.name), (5, 1));
+    assert_eq!(app.ends_clean().await.of(&created.name), (5, 1));
 }
 
 #[tokio::test]

@@ -43,6 +43,18 @@ pub struct Hold {
     pub amount: i64,
 }
 
+/// What billing was told, in the order in which it arrived.
+pub struct Settled(pub Vec<GenerationSettled>);
+
+impl Settled {
+    /// The settlement of one generation: charge and images. It must have been told once.
+    pub fn of(&self, generation: &str) -> (i64, i32) {
+        let told: Vec<_> = self.0.iter().filter(|settled| settled.generation == generation).collect();
+        assert_eq!(told.len(), 1, "settled once: {told:?}");
+        (told[0].charge, told[0].images)
+    }
+}
+
 impl Billing {
     pub async fn start(
         folder: &TempDir,
@@ -101,17 +113,9 @@ impl Billing {
         self.books().holds.clone()
     }
 
-    /// Every settlement that arrived, repetitions included.
-    pub fn settled(&self) -> Vec<GenerationSettled> {
-        self.books().settled.clone()
-    }
-
-    /// The settlement of one generation: charge and images. It must have been told once.
-    pub fn settlement(&self, generation: &str) -> (i64, i32) {
-        let settled = self.settled();
-        let told: Vec<_> = settled.iter().filter(|settled| settled.generation == generation).collect();
-        assert_eq!(told.len(), 1, "settled once: {told:?}");
-        (told[0].charge, told[0].images)
+    /// Every settlement that arrived until now, repetitions included.
+    pub fn settled(&self) -> Settled {
+        Settled(self.books().settled.clone())
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {

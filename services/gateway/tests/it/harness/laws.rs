@@ -1,12 +1,12 @@
 //! What is true of the database at every instant, and what must be true besides when nothing is left to do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use imagioo_types::GenerationId;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{Billing, eventually};
+use super::{Billing, Settled, eventually};
 
 /// Each statement lists what breaks a law.
 const LAWS: &[(&str, &str)] = &[
@@ -84,8 +84,8 @@ pub async fn hold(pool: &PgPool) {
 }
 
 /// Fails unless every generation has its outcome, the outbox is empty, every law holds, and billing was told of each
-/// outcome what the row says.
-pub async fn at_rest(pool: &PgPool, billing: &Billing) {
+/// outcome what the row says. Returns all that it was told.
+pub async fn at_rest(pool: &PgPool, billing: &Billing) -> Settled {
     eventually("the outbox is empty", async || {
         let waiting: i64 = sqlx::query_scalar("select count(*) from generation.outbox")
             .fetch_one(pool)
@@ -102,8 +102,14 @@ pub async fn at_rest(pool: &PgPool, billing: &Billing) {
             .expect("rows");
     let open: Vec<_> = rows.iter().filter(|(_, _, charge)| charge.is_none()).collect();
     assert!(open.is_empty(), "work remains: {open:?}");
+    eventually("billing has heard of every outcome", async || {
+        let heard: HashSet<_> = billing.settled().0.into_iter().map(|settled| settled.generation).collect();
+        heard.len() >= rows.len()
+    })
+    .await;
+    let settled = billing.settled();
     let mut told = HashMap::new();
-    for settled in billing.settled() {
+    for settled in &settled.0 {
         let earlier = told.insert(settled.generation.clone(), settled.charge);
         assert!(earlier.is_none_or(|earlier| earlier == settled.charge), "told two outcomes: {settled:?}");
     }
@@ -116,4 +122,5 @@ pub async fn at_rest(pool: &PgPool, billing: &Billing) {
     for name in expected.keys() {
         assert!(holds.iter().any(|hold| hold.generation == *name), "{name} was never paid for");
     }
+    settled
 }

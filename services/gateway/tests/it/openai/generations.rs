@@ -27,9 +27,7 @@ async fn a_drawing_is_stored_charged_shown_and_in_the_history() {
     let kept = ada.get(&answer.generation()).await.expect("hers");
     assert_eq!((kept.state(), kept.charge, kept.images.len()), (GenerationState::Succeeded, 10, 2));
     assert_eq!(kept.prompt, "a fox");
-    let billing = app.billing.clone();
-    app.ends_clean().await;
-    assert_eq!(billing.settlement(&kept.name), (10, 2));
+    assert_eq!(app.ends_clean().await.of(&kept.name), (10, 2));
 }
 
 #[tokio::test]
@@ -152,9 +150,7 @@ async fn a_client_that_hangs_up_finds_its_image_in_the_history() {
     let found = ada.list(10, "").await.expect("her history").generations;
     let names: Vec<_> = found.into_iter().map(|one| one.name).collect();
     assert_eq!(names, [kept.name.as_str()]);
-    let billing = app.billing.clone();
-    app.ends_clean().await;
-    assert_eq!(billing.settlement(&kept.name), (5, 1));
+    assert_eq!(app.ends_clean().await.of(&kept.name), (5, 1));
 }
 
 #[tokio::test]

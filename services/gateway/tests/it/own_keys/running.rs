@@ -31,13 +31,12 @@ async fn a_job_runs_on_its_owners_key_and_costs_what_the_service_costs() {
     attempt.deliver(1).await;
     let ended = ada.sees_the_end(&created.name).await;
     assert_eq!((ended.state(), ended.charge), (GenerationState::Succeeded, 2), "one image of two");
-    assert_eq!(app.billing.settlement(&created.name), (2, 1));
     let others = eve.ask(routed(Routing::default())).await.expect("accepted");
     assert_eq!((others.price, others.key_source()), (10, KeySource::Operator));
     let attempt = near.job().await;
     assert_eq!(attempt.job.own_key, None, "nobody's key is used for somebody else");
     attempt.deliver_all().await;
-    app.ends_clean().await;
+    assert_eq!(app.ends_clean().await.of(&created.name), (2, 1));
 }
 
 #[tokio::test]
