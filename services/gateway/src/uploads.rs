@@ -1,4 +1,5 @@
-//! Pictures that their owners bring along: verified before anything is kept, and kept once.
+//! Pictures that their owners bring along: verified before anything is kept, and kept once. The file of an image of
+//! theirs is that image, so that an edit of a downloaded file knows what it comes from.
 
 use bytes::Bytes;
 use imagioo_picture::{Unusable, Verified};
@@ -61,14 +62,18 @@ pub(crate) fn check_length(app: &App, length: usize, field: &'static str) -> Res
         .field(field, format!("must have at most {most} bytes")))
 }
 
+/// The image of the owner that is this file, made here or uploaded before.
+pub(crate) async fn find(app: &App, owner: UserId, upload: &Upload) -> Result<Option<Image>, Error> {
+    let mut conn = app.pool.acquire().await?;
+    Ok(db::images::find_file(&mut conn, owner, &upload.verified.sha256).await?)
+}
+
 /// Keeps an upload; the same file of the same owner is kept once.
 pub(crate) async fn keep(app: &App, owner: UserId, upload: Upload) -> Result<Image, Error> {
-    let Upload { file, verified } = upload;
-    let mut conn = app.pool.acquire().await?;
-    if let Some(image) = db::images::find_upload(&mut conn, owner, &verified.sha256).await? {
+    if let Some(image) = find(app, owner, &upload).await? {
         return Ok(image);
     }
-    drop(conn);
+    let Upload { file, verified } = upload;
     let id = ImageId::generate();
     let key = ObjectKey::upload(owner, id);
     let image = Image {

@@ -1,4 +1,4 @@
-//! `generation.images`: delivered results.
+//! `generation.images`: delivered results, and uploads.
 
 use imagioo_picture::Format;
 use imagioo_types::{GenerationId, ImageId, UserId};
@@ -122,8 +122,23 @@ pub(crate) async fn insert_upload(conn: &mut PgConnection, image: &Image) -> Res
     kept.ok_or(sqlx::Error::RowNotFound)
 }
 
-/// The owner's upload of the file with this hash.
-pub(crate) async fn find_upload(
+/// The owner's image of the file with this hash: the first that was made, else the upload.
+pub(crate) async fn find_file(
+    conn: &mut PgConnection,
+    owner: UserId,
+    sha256: &[u8],
+) -> Result<Option<Image>, sqlx::Error> {
+    let row = select!(
+        r#"where owner = $1 and sha256 = $2 order by generation is null, id limit 1"#,
+        owner.uuid(),
+        sha256
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(Image::try_from).transpose()
+}
+
+async fn find_upload(
     conn: &mut PgConnection,
     owner: UserId,
     sha256: &[u8],

@@ -123,7 +123,10 @@ async fn find(app: &App, caller: &Caller, named: &Named, field: &'static str) ->
     match named {
         Named::Image(id) => Ok(Known::Image(Box::new(read::image(app, caller, *id).await?))),
         Named::File(file) => {
-            Ok(Known::Upload(uploads::verify(app, caller.identity.user, file.clone(), field).await?))
+            let user = caller.identity.user;
+            let upload = uploads::verify(app, user, file.clone(), field).await?;
+            let known = uploads::find(app, user, &upload).await?;
+            Ok(known.map_or(Known::Upload(upload), |image| Known::Image(Box::new(image))))
         }
     }
 }

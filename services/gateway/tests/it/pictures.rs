@@ -6,11 +6,13 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use imagioo_proto::generation::v1::image_input::Source;
 use imagioo_proto::generation::v1::{
     CreateGenerationRequest, EstimateGenerationRequest, GenerationSettings, ImageInput, ImageOrigin,
-    InputRole, Margins, Operation, RunGenerationAgainRequest,
+    InputRole, Margins, Operation,
 };
 use imagioo_rpc::Code;
 
 use crate::harness::{App, eventually, wanted};
+
+mod versions;
 
 /// A picture of so many pixels whose bytes depend on `shade`.
 fn picture(width: u32, height: u32, shade: u8) -> Vec<u8> {
@@ -213,47 +215,5 @@ async fn what_larger_references_cost_is_estimated_held_and_charged_alike() {
     assert_eq!(made.price, 2 * each);
     worker.job().await.deliver(1).await;
     assert_eq!(ada.sees_the_end(&made.name).await.charge, each, "one of two was delivered");
-    app.ends_clean().await;
-}
-
-#[tokio::test]
-async fn versions_form_a_tree_and_the_same_can_be_run_again() {
-    let app = App::start().await;
-    let (ada, bob, mut worker) = (app.user(), app.user(), app.worker("w1").await);
-    let settings = GenerationSettings { seed: Some(7), ..Default::default() };
-    let first = ada
-        .ask(CreateGenerationRequest { settings: Some(settings), ..wanted("a fox") })
-        .await
-        .expect("accepted");
-    worker.work_off(1).await;
-    let made = ada.get(&first.name).await.expect("it is there").images.remove(0);
-
-    let edit = CreateGenerationRequest { references: vec![image(&made.name)], ..wanted("with a hat") };
-    let edit = ada.ask(edit).await.expect("accepted");
-    assert_eq!((edit.parent.as_str(), edit.operation()), (first.name.as_str(), Operation::ImageToImage));
-    let again = |request_id: &str, keep_seed| RunGenerationAgainRequest {
-        request_id: request_id.to_owned(),
-        name: first.name.clone(),
-        keep_seed,
-        ..Default::default()
-    };
-    let repeated = ada.run_again(again("r1", true)).await.expect("accepted");
-    assert_eq!((repeated.parent.as_str(), repeated.prompt.as_str()), (first.name.as_str(), "a fox"));
-    assert_eq!(repeated.settings.as_ref().and_then(|settings| settings.seed), Some(7));
-    assert_eq!(ada.run_again(again("r1", true)).await.expect("the same").name, repeated.name);
-    let other = ada.run_again(again("r1", false)).await.expect_err("another body");
-    assert_eq!(other.code(), Code::RequestIdReused);
-    let edited_again = RunGenerationAgainRequest { name: edit.name.clone(), ..Default::default() };
-    let grandchild = ada.run_again(edited_again).await.expect("accepted");
-    assert_eq!(grandchild.inputs, edit.inputs);
-
-    worker.work_off(3).await;
-    let expected = [&grandchild.name, &repeated.name, &edit.name, &first.name];
-    for member in expected {
-        let versions = ada.versions(member).await.expect("a page");
-        assert_eq!(versions.iter().map(|version| &version.name).collect::<Vec<_>>(), expected);
-    }
-    assert_eq!(bob.versions(&first.name).await.expect_err("foreign").code(), Code::NotFound);
-    assert_eq!(bob.run_again(again("r2", true)).await.expect_err("foreign").code(), Code::NotFound);
     app.ends_clean().await;
 }

@@ -54,6 +54,20 @@ fn an_operator_shares_a_preset_whose_surcharge_is_charged() {
 }
 
 #[test]
+fn a_preset_of_words_alone_runs_with_the_model_that_would_run_without_it() {
+    let house = House::new();
+    let server = house.serve(&["--demo"]);
+    server.line_after("first image: ");
+    house.imagioo(&["presets", "save", "oils", "--template", "{prompt}, oil on canvas", "--size", "256x256"]);
+    let made = house.imagioo(&["generate", "a fox", "--preset", "oils", "--no-wait", "--json"]);
+    assert_eq!((&made["model"], &made["prompt"]), (&"models/sketch".into(), &"a fox, oil on canvas".into()));
+    let unknown = house.says(&["generate", "a fox", "--preset", "pastels"]);
+    assert_eq!(unknown.code, 4, "{}", unknown.err);
+    house.wait_until_at_rest();
+    server.interrupt();
+}
+
+#[test]
 fn who_has_no_operators_key_shares_nothing() {
     let house = House::new();
     let server = house.serve(&["--demo"]);

@@ -28,7 +28,7 @@ impl Needs {
     }
 }
 
-/// The named model, else the profile's if it can do this, else the first of the catalogue that can and is not out of
+/// The profile's model if it can do this, else the first of the catalogue that can and is not out of
 /// order; the person is told which.
 ///
 /// # Errors
@@ -37,12 +37,8 @@ pub(super) async fn choose(
     context: &Context,
     client: &Client,
     progress: &Progress,
-    named: Option<&str>,
     needs: Needs,
 ) -> Result<String, Failure> {
-    if let Some(named) = named {
-        return Ok(names::model(named));
-    }
     let preferred = context.selected()?.1.and_then(|profile| profile.model).map(|model| names::model(&model));
     let models = patiently(async || models::all(client).await).await?.models;
     let known = models.iter().find(|model| preferred.as_ref() == Some(&model.name));

@@ -1,11 +1,14 @@
 //! The request that a command and the shared options make together.
 
-use imagioo_proto::generation::v1::{CreateGenerationRequest, GenerationSettings, Operation};
+use imagioo_proto::generation::v1::{CreateGenerationRequest, GenerationSettings, Operation, Preset};
+use imagioo_rpc::Code;
 use uuid::Uuid;
 
 use super::model::{self, Needs};
 use super::{Making, pictures};
+use crate::backoff::patiently;
 use crate::client::Client;
+use crate::commands::presets;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::names;
@@ -30,9 +33,10 @@ pub(in crate::commands) struct Draft {
 }
 
 impl Draft {
-    /// What the server will do: as it finds it, when nothing is named.
-    fn operation(&self) -> Operation {
+    /// What the server will do: as it finds it, when neither the command nor the preset names it.
+    fn operation(&self, preset: &Preset) -> Operation {
         match self.operation {
+            Operation::Unspecified if preset.operation() != Operation::Unspecified => preset.operation(),
             Operation::Unspecified if self.mask.is_some() => Operation::Inpaint,
             Operation::Unspecified if self.settings.margins.is_some() => Operation::Outpaint,
             Operation::Unspecified if !self.pictures.is_empty() => Operation::ImageToImage,
@@ -50,11 +54,10 @@ pub(super) async fn complete(
     draft: Draft,
     making: &Making,
 ) -> Result<CreateGenerationRequest, Failure> {
-    let needs = Needs { operation: draft.operation(), pictures: draft.pictures.len() };
-    // A preset may name the model.
-    let model = match (&making.preset, &making.model) {
-        (Some(_), None) => String::new(),
-        (_, named) => model::choose(context, client, progress, named.as_deref(), needs).await?,
+    let preset = making.preset.as_deref().map(names::preset).unwrap_or_default();
+    let model = match &making.model {
+        Some(named) => names::model(named),
+        None => choose(context, client, progress, &draft, &preset).await?,
     };
     let mut references = Vec::with_capacity(draft.pictures.len());
     for picture in &draft.pictures {
@@ -70,7 +73,7 @@ pub(super) async fn complete(
     Ok(CreateGenerationRequest {
         request_id: making.request_id.clone().unwrap_or_else(|| Uuid::now_v7().to_string()),
         model,
-        preset: making.preset.as_deref().map(names::preset).unwrap_or_default(),
+        preset,
         prompt: draft.prompt,
         operation: draft.operation.into(),
         references,
@@ -86,6 +89,28 @@ pub(super) async fn complete(
     })
 }
 
+/// The model when the person names none: empty where the preset names one, or where the server is to say what is
+/// wrong with the preset.
+async fn choose(
+    context: &Context,
+    client: &Client,
+    progress: &Progress,
+    draft: &Draft,
+    preset: &str,
+) -> Result<String, Failure> {
+    let preset = match preset {
+        "" => Preset::default(),
+        name => match patiently(async || presets::get(client, name).await).await {
+            Ok(preset) if preset.model.is_empty() => preset,
+            Ok(_) => return Ok(String::new()),
+            Err(Failure::Rpc(error)) if error.code() == Code::NotFound => return Ok(String::new()),
+            Err(failure) => return Err(failure),
+        },
+    };
+    let needs = Needs { operation: draft.operation(&preset), pictures: draft.pictures.len() };
+    model::choose(context, client, progress, needs).await
+}
+
 #[cfg(test)]
 mod tests {
     use imagioo_proto::generation::v1::Margins;
@@ -97,13 +122,17 @@ mod tests {
         let pictures = || vec!["fox.png".to_owned()];
         let margins =
             GenerationSettings { margins: Some(Margins::default()), ..GenerationSettings::default() };
-        let found = |draft: Draft| draft.operation();
+        let found = |draft: Draft| draft.operation(&Preset::default());
         assert_eq!(found(Draft::default()), Operation::TextToImage);
         assert_eq!(found(Draft { pictures: pictures(), ..Draft::default() }), Operation::ImageToImage);
         let wide = Draft { pictures: pictures(), settings: margins, ..Draft::default() };
         assert_eq!(found(wide), Operation::Outpaint);
         let masked = Draft { pictures: pictures(), mask: Some("m.png".to_owned()), ..Draft::default() };
         assert_eq!(found(masked), Operation::Inpaint);
-        assert_eq!(found(Draft { operation: Operation::Upscale, ..Draft::default() }), Operation::Upscale);
+        let upscale = || Draft { operation: Operation::Upscale, ..Draft::default() };
+        assert_eq!(found(upscale()), Operation::Upscale);
+        let preset = Preset { operation: Operation::Variation.into(), ..Preset::default() };
+        assert_eq!(Draft::default().operation(&preset), Operation::Variation);
+        assert_eq!(upscale().operation(&preset), Operation::Upscale);
     }
 }
