@@ -114,7 +114,10 @@ class Images(unittest.TestCase):
         stream = client.images.edit(
             model="sketch", image=png(drawn("a red fox")), prompt="in the snow", stream=True, partial_images=1
         )
-        self.assertEqual([event.type for event in stream], ["image_edit.partial_image", "image_edit.completed"])
+        *partials, last = [event.type for event in stream]
+        # A busy machine may skip it; the last image never waits for one.
+        self.assertIn(partials, ([], ["image_edit.partial_image"]))
+        self.assertEqual(last, "image_edit.completed")
 
     def test_a_failure_within_a_stream_is_an_error_of_the_sdk(self):
         stream = client.images.generate(model="broken", prompt="a red fox", stream=True, partial_images=1)

@@ -5,6 +5,7 @@ import os
 import queue
 import subprocess
 import threading
+import time
 import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -85,7 +86,12 @@ class WebhooksTest(unittest.TestCase):
         self.assertEqual(event["data"]["name"], created["name"])
         self.assertEqual(event["data"]["state"], "GENERATION_STATE_SUCCEEDED")
         self.assertTrue(event["data"]["images"][0]["name"].startswith("images/img_"))
-        log = imagioo("webhooks", "deliveries", self.name)["deliveries"]
+        # That it arrived is written down after our answer; before, there is nothing to replay.
+        until = time.monotonic() + PATIENCE
+        log = []
+        while not log or log[0]["state"] != "delivered":
+            self.assertLess(time.monotonic(), until, log)
+            log = imagioo("webhooks", "deliveries", self.name)["deliveries"]
         self.assertEqual([entry["event_type"] for entry in log], ["generation.succeeded"])
         imagioo("webhooks", "replay", log[0]["name"])
         again, body = self.receiver.next()

@@ -98,8 +98,8 @@ async fn a_generation_whose_deployment_is_gone_fails_for_free() {
     });
     let created = created.await.expect("accepted");
     let offer = worker.take().await;
-    app.edit_catalogue(|text| text.replace("id = \"narrow\"\nprovider", "id = \"other\"\nprovider"));
     let before = ada.list_models().await.catalogue_version;
+    app.edit_catalogue(|text| text.replace("id = \"narrow\"\nprovider", "id = \"other\"\nprovider"));
     eventually("the new catalogue", async || ada.list_models().await.catalogue_version != before).await;
     assert!(worker.start(&offer).await.is_none(), "there is nothing to do");
     let ended = ada.sees_the_end(&created.name).await;

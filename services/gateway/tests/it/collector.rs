@@ -46,6 +46,7 @@ async fn r47_only_orphans_of_what_ended_a_day_ago_are_removed() {
     assert!(!there(&job.manifest_key()).await, "a manifest has served");
     assert!(there(&open.key(0)).await, "its generation ended just now, overdue");
 
+    eventually("it has ended", async || app.state(&open.job.generation).await == "failed").await;
     app.shift(DAY).await;
     eventually("they too, a day later", async || !there(&open.key(0)).await).await;
     let ada = app.signed_in_again(&ada);

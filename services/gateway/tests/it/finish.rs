@@ -96,7 +96,7 @@ async fn what_was_delivered_before_a_failure_is_kept_and_charged() {
 async fn a_failure_that_may_pass_is_tried_again_and_not_before_its_time() {
     let app = App::with("share.in_flight = 1").await;
     let (ada, mut worker, created, job) = running(&app, 1).await;
-    job.report(retry(Charged::No, Some(app.clock.now() + Duration::seconds(60)))).await;
+    job.report(retry(Charged::No, Some(app.clock.now() + Duration::minutes(50)))).await;
     let waiting = ada.get(&created.name).await.expect("hers");
     assert_eq!(waiting.state(), GenerationState::Queued);
     assert_eq!(waiting.failure.as_ref().expect("the last failure").reason, "PROVIDER_UNAVAILABLE");
@@ -107,7 +107,7 @@ async fn a_failure_that_may_pass_is_tried_again_and_not_before_its_time() {
     worker.work_off(1).await;
     assert_eq!(app.state(&created.name).await, "queued", "the dispatcher has passed it over");
 
-    app.shift(Duration::seconds(61)).await;
+    app.shift(Duration::minutes(51)).await;
     let again = worker.job().await;
     assert_eq!((again.job.generation.as_str(), again.job.attempt, again.job.epoch), (&*created.name, 2, 1));
     assert!(again.job.recorded_calls.is_empty());

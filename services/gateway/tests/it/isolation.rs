@@ -1,30 +1,35 @@
 //! What one person's request can see and do in the database, whatever the program asks for.
 
-use imagioo_proto::generation::v1::Preset;
+use imagioo_proto::generation::v1::{Preset, WebhookDeliveryState};
 use imagioo_runtime::database::begin_as;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
-use crate::harness::{App, User, failed};
+use crate::harness::{App, User, eventually, failed, receiver};
 
 const USER_ROLE: &str = "imagioo_generation_user";
 const FORBIDDEN: &str = "42501";
 
-/// Rows of everybody in every table.
+/// Rows of everybody in every table; nothing writes any more.
 async fn populated() -> (App, User, User) {
     let app = App::with("share.in_flight = 1").await;
+    let server = receiver().await;
     let (ada, eve, mut worker) = (app.user(), app.user(), app.worker("w1").await);
     for user in [&ada, &eve] {
         let preset = Preset { title: "Oils".to_owned(), ..Preset::default() };
         user.create_preset("oils", preset).await.expect("made");
         user.set_key("near", "key-of-somebody").await.expect("set");
-        let hook = user.hook("http://127.0.0.1:9/").await;
+        let hook = user.hook(&server.url("/")).await;
         user.test_hook(&hook.name).await.expect("a test");
-        user.attempted(&hook.name, 1).await;
         user.create("a fox").await;
         let job = worker.job().await;
         job.record(0, "task").await.expect("held");
         job.deliver_all().await;
+        eventually("both events are delivered", async || {
+            let log = user.deliveries(&hook.name).await.expect("a log");
+            log.len() == 2 && log.iter().all(|one| one.state() == WebhookDeliveryState::Delivered)
+        })
+        .await;
     }
     for user in [&ada, &eve] {
         user.create_many(2).await;

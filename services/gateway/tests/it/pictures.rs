@@ -148,8 +148,8 @@ async fn what_would_become_larger_than_a_worker_keeps_is_refused_before_anything
     let sized = ada.ask(wanted("a fox")).await.expect_err("1024x1024 pixels");
     assert_eq!(sized.violations()[0].0, "settings.size");
 
-    app.edit_catalogue(|text| text.replacen("\"upscale\"]", "\"upscale\", \"outpaint\"]", 1));
     let before = ada.list_models().await;
+    app.edit_catalogue(|text| text.replacen("\"upscale\"]", "\"upscale\", \"outpaint\"]", 1));
     eventually("the new catalogue", async || ada.list_models().await != before).await;
     let outpaint = |right| CreateGenerationRequest {
         operation: Operation::Outpaint.into(),

@@ -62,7 +62,7 @@ async fn what_an_earlier_process_held_is_fenced_off_at_once() {
 
 #[tokio::test]
 async fn in_a_cluster_a_restart_takes_nothing_from_those_who_live() {
-    let mut app = App::start().await;
+    let mut app = App::with("timing.lease_seconds = 3600").await;
     let (ada, mut worker) = (app.user(), app.worker("w1").await);
     let created = ada.create("a fox").await;
     let before = worker.job().await;
@@ -84,7 +84,7 @@ async fn retries_wait_for_their_time_across_a_restart() {
     let mut app = App::with(ALONE).await;
     let (ada, mut worker) = (app.user(), app.worker("w1").await);
     let created = ada.create("a fox").await;
-    let later = Some(app.clock.now() + Duration::seconds(60));
+    let later = Some(app.clock.now() + Duration::minutes(50));
     worker.job().await.report(retry(Charged::No, later)).await;
     app.restart().await;
     let ada = app.signed_in_again(&ada);
@@ -92,7 +92,7 @@ async fn retries_wait_for_their_time_across_a_restart() {
     ada.create("a wolf").await;
     worker.work_off(1).await;
     assert_eq!(app.state(&created.name).await, "queued");
-    app.shift(Duration::seconds(61)).await;
+    app.shift(Duration::minutes(51)).await;
     worker.work_off(1).await;
     app.ends_clean().await;
 }

@@ -168,7 +168,7 @@ async fn who_comes_late_starts_where_the_others_are_and_not_before_them() {
 
 #[tokio::test]
 async fn a_retry_brings_nobody_forward() {
-    let app = App::with("share.in_flight = 1").await;
+    let app = App::with("share.in_flight = 1\ntiming.lease_seconds = 3600").await;
     let (ada, bob, eve) = (app.user(), app.user(), app.user());
     let mut worker = app.worker_for("narrow", "w1").await;
     queue_up(&eve, 1).await;

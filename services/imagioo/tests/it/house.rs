@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -28,9 +27,7 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         // The database runs as another user when the tests run as root, and must pass through.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let held = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let ports = held.map(|listener| listener.local_addr().unwrap().port());
-        Self { folder, ports }
+        Self { folder, ports: imagioo_servers::free_ports().unwrap() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -55,8 +55,10 @@ async fn r39_a_settlement_that_was_given_up_is_charged_once_however_often_it_is_
     let armed = [("IMAGIOO_KILL_AT", "queue.replay.before_ack:1")];
     house.stack.restart("gateway-1", &armed).await.expect("it starts");
     house.stack.part_ready("gateway-1").await.expect("it is ready");
+    let restarts = house.restarts("gateway-1");
     let (done, said) = house.admin(&["dead-letters", "replay", "--all"]).await;
     assert!(!done, "{said}");
+    house.until("its death is seen", async || house.restarts("gateway-1") > restarts).await;
     house.stack.part_ready("gateway-1").await.expect("it comes back");
     let (done, said) = house.admin(&["dead-letters", "replay", "--queue", GENERATION_SETTLED]).await;
     assert!(done, "{said}");

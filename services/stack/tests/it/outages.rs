@@ -87,7 +87,9 @@ async fn r33_postgresql_killed_in_the_middle_of_a_burst_loses_nothing_and_no_ser
 #[tokio::test]
 async fn r34_redis_killed_and_hanging_in_the_middle_of_a_burst_loses_nothing() {
     in_the_middle_of_a_burst("r34", async |house, _| {
+        let before = house.restarts("redis");
         house.stack.signal("redis", Signal::SIGKILL).await.expect("it runs");
+        house.until("its death is seen", async || house.restarts("redis") > before).await;
         house.stack.part_ready("redis").await.expect("it comes back, empty");
         house.stack.signal("redis", Signal::SIGSTOP).await.expect("it runs");
         tokio::time::sleep(Duration::from_secs(2)).await;

@@ -289,11 +289,11 @@ pub(crate) async fn an_offer_is_confirmed_before_anyone_takes_it(queue: Subject)
 }
 
 pub(crate) async fn an_offer_reaches_its_deployment_only(queue: Subject) {
-    queue.offer("sketch", &ready("a")).await.unwrap();
     let mut other = queue.consume(Subscription::deployment("fal-flux", 1)).await.unwrap();
-    queue.assert_nothing_comes(&mut other).await;
     let mut own = queue.consume(Subscription::deployment("sketch", 1)).await.unwrap();
+    queue.offer("sketch", &ready("a")).await.unwrap();
     assert_eq!(offered(&take(&mut own).await), "a");
+    queue.assert_nothing_comes(&mut other).await;
 }
 
 pub(crate) async fn an_offer_that_nobody_takes_expires(queue: Subject) {

@@ -35,12 +35,17 @@ impl Moderation {
         self.server.asked().len()
     }
 
+    /// Gives up soon what does not answer.
+    pub(crate) fn hasty_config(&self) -> String {
+        self.config().replace("timeout_seconds = 60", "timeout_seconds = 1")
+    }
+
     pub(crate) fn config(&self) -> String {
         format!(
             r#"screening.screens = ["http"]
                screening.http.base_url = "{}"
                screening.http.api_key = "test-key"
-               screening.http.timeout_seconds = 1"#,
+               screening.http.timeout_seconds = 60"#,
             self.server.url("")
         )
     }
@@ -106,18 +111,20 @@ async fn s85_what_is_flagged_or_denied_is_refused_and_costs_nothing_however_ofte
 
 #[tokio::test]
 async fn s85_whatever_is_no_decision_allows_nothing_and_is_worth_another_try() {
+    let allow = br#"{"id":"mod_1","decision":"allow"}"#.to_vec();
+    let drip = Reply::Drip { body: allow.clone(), pause: Duration::from_millis(100) };
+    let moderation = Moderation::start(Reply::Hang).await;
+    let app = App::with(moderation.hasty_config()).await;
+    assert_allows_nothing(&app, &moderation, [("nothing", Reply::Hang), ("a drip", drip)]).await;
+    app.ends_clean().await;
+
     let willing = WebServer::start(|_| decision("allow")).await;
     let moderation = Moderation::start(Reply::Hang).await;
     let app = App::with(moderation.config()).await;
-    let (ada, mut worker) = (app.user(), app.worker("w1").await);
-    let allow = br#"{"id":"mod_1","decision":"allow"}"#.to_vec();
-    let drip = Reply::Drip { body: allow.clone(), pause: Duration::from_millis(100) };
     let long = format!(r#"{{"id":"mod_1","decision":"allow","prompt":"{}"}}"#, "x".repeat(600_000));
     let moved = Reply::json(302, "").with("location", &willing.url("/v1/moderation/prompt"));
     let page = Reply::file("text/html", b"<!DOCTYPE html><title>allow</title>");
-    for (what, reply) in [
-        ("nothing", Reply::Hang),
-        ("a drip", drip),
+    let faults = [
         ("a reset", Reply::Reset),
         ("a cut", Reply::Cut { after: allow.len() - 1, body: allow.clone() }),
         ("an endless answer", Reply::Endless(r#"{"id":"mod_1","decision":"allow","prompt":""#)),
@@ -135,20 +142,30 @@ async fn s85_whatever_is_no_decision_allows_nothing_and_is_worth_another_try() {
         ("no decision", Reply::json(200, r#"{"id":"mod_1"}"#)),
         ("no id", Reply::json(200, r#"{"decision":"allow"}"#)),
         ("an unknown decision", decision("maybe")),
-    ] {
+    ];
+    assert_allows_nothing(&app, &moderation, faults).await;
+    assert_eq!(willing.asked().len(), 0, "no redirect is followed");
+    app.ends_clean().await;
+}
+
+/// Each of these refuses a call that may be made again; in the end the very same call is accepted.
+async fn assert_allows_nothing(
+    app: &App,
+    moderation: &Moderation,
+    faults: impl IntoIterator<Item = (&'static str, Reply)>,
+) {
+    let ada = app.user();
+    for (what, reply) in faults {
         moderation.answers(reply);
         let error = ada.ask(named("once")).await.expect_err(what);
         assert_eq!(error.code(), Code::Unavailable, "{what}: {error}");
         let wait = if what == "429" { 7 } else { 5 };
         assert_eq!(error.delay(), Some(Duration::from_secs(wait)), "{what}");
-        assert_untouched(&app).await;
+        assert_untouched(app).await;
     }
-    assert_eq!(willing.asked().len(), 0, "no redirect is followed");
-
     moderation.answers(decision("allow"));
     ada.ask(named("once")).await.expect("the very same call");
-    worker.work_off(1).await;
-    app.ends_clean().await;
+    app.worker("w1").await.work_off(1).await;
 }
 
 #[tokio::test]

@@ -14,8 +14,9 @@ fn yes() -> Reply {
     Reply::json(200, "{}")
 }
 
+/// Asked again when the test lets an hour pass, and not before.
 fn no() -> Reply {
-    Reply::json(500, "{}")
+    Reply::json(500, "{}").with("retry-after", "3600")
 }
 
 /// What the first attempt at a receiver with these answers complained about. The second one succeeds, under the same id.
@@ -24,27 +25,30 @@ async fn complaint(app: &App, ada: &User, first: Reply) -> (Option<i32>, String)
     let server = answering(move |_| first.take().unwrap_or_else(yes)).await;
     let hook = ada.hook(&server.url("/")).await;
     ada.test_hook(&hook.name).await.expect("a test");
-    let failed = ada.attempted(&hook.name, 1).await;
-    assert_eq!(failed.state(), WebhookDeliveryState::Pending);
-    assert!(failed.give_up_time.is_some());
+    ada.attempted(&hook.name, 1).await;
     app.shift(Duration::hours(2)).await;
     ada.delivery_in(&hook.name, WebhookDeliveryState::Delivered).await;
     let asked = received(&server, 2).await;
     assert_eq!(asked[0].header("webhook-id"), asked[1].header("webhook-id"));
     assert!(asked.iter().all(|asked| signatures(asked, &hook.secret).1));
-    assert_eq!(ada.attempted(&hook.name, 2).await.attempts[0].status, Some(200));
+    let attempts = ada.attempted(&hook.name, 2).await.attempts;
+    let [second, first] = attempts.as_slice() else { panic!("{attempts:?}") };
+    assert_eq!(second.status, Some(200));
     let endpoint = ada.get_hook(&hook.name).await.expect("hers");
     assert_eq!(endpoint.failing_since, None, "what arrived makes up for what did not");
     ada.delete_hook(&hook.name).await.expect("removed");
-    (failed.attempts[0].status, failed.attempts[0].error.clone())
+    (first.status, first.error.clone())
 }
 
 #[tokio::test]
 async fn whatever_goes_wrong_is_written_down_and_tried_again() {
-    let app = App::with("webhooks.timeout_seconds = 1").await;
+    let hasty = App::with("webhooks.timeout_seconds = 1").await;
+    let silent = complaint(&hasty, &hasty.user(), Reply::Hang).await;
+    assert_eq!(silent, (None, "no answer in time".to_owned()));
+    hasty.ends_clean().await;
+    let app = App::start().await;
     let ada = app.user();
     assert_eq!(complaint(&app, &ada, no()).await, (Some(500), "answered 500".to_owned()));
-    assert_eq!(complaint(&app, &ada, Reply::Hang).await, (None, "no answer in time".to_owned()));
     assert_eq!(complaint(&app, &ada, Reply::Reset).await, (None, "the connection broke".to_owned()));
     let cut = Reply::Cut { body: b"{}".to_vec(), after: 1 };
     let server = answering(move |_| cut.clone()).await;
@@ -92,6 +96,8 @@ async fn a_receiver_that_wants_to_be_left_alone_is() {
     let hook = ada.hook(&server.url("/")).await;
     ada.test_hook(&hook.name).await.expect("a test");
     let failed = ada.attempted(&hook.name, 1).await;
+    assert_eq!(failed.state(), WebhookDeliveryState::Pending);
+    assert!(failed.give_up_time.is_some());
     let (next, created) = (failed.next_attempt_time.expect("later"), failed.create_time.expect("a time"));
     assert!((7_200..7_260).contains(&(next.seconds - created.seconds)));
     app.shift(Duration::seconds(7_260)).await;

@@ -1,10 +1,12 @@
 //! Many deliveries at once: over replicas, beside slow receivers, after a crash.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use imagioo_proto::generation::v1::WebhookDeliveryState;
 use imagioo_testkit::web::Reply;
 use time::Duration;
+use tokio::sync::Notify;
 
 use crate::harness::{App, answering, eventually, received, receiver};
 
@@ -40,9 +42,15 @@ async fn two_replicas_deliver_everything_once() {
 
 #[tokio::test]
 async fn a_receiver_that_hangs_holds_up_no_other() {
-    let app = App::with("share.in_flight = 100\nwebhooks.timeout_seconds = 5\nwebhooks.in_flight = 6").await;
+    let app =
+        App::with("share.in_flight = 100\nwebhooks.timeout_seconds = 120\nwebhooks.in_flight = 6").await;
     let (ada, eve, mut worker) = (app.user(), app.user(), app.worker("w1").await);
-    let (slow, quick) = (answering(|_| Reply::Hang).await, receiver().await);
+    let yes = || Reply::json(200, "{}");
+    let released = Arc::new(Notify::new());
+    let held = Arc::clone(&released);
+    let hanging =
+        move |number| if number < 4 { Reply::When(Arc::clone(&held), Box::new(yes())) } else { yes() };
+    let (slow, quick) = (answering(hanging).await, receiver().await);
     ada.hook(&slow.url("/")).await;
     let hook = eve.hook(&quick.url("/")).await;
     ada.create_many(12).await;
@@ -59,14 +67,18 @@ async fn a_receiver_that_hangs_holds_up_no_other() {
         log.iter().all(|one| one.state() == WebhookDeliveryState::Delivered)
     })
     .await;
+    released.notify_waiters();
     app.ends_clean().await;
 }
 
 #[tokio::test]
 async fn what_a_dead_replica_was_sending_is_sent_by_another() {
     let app = App::start().await;
-    let (ada, server) =
-        (app.user(), answering(|number| Reply::json(if number == 0 { 500 } else { 200 }, "")).await);
+    let answers = |number| match number {
+        0 => Reply::json(500, "").with("retry-after", "3600"),
+        _ => Reply::json(200, ""),
+    };
+    let (ada, server) = (app.user(), answering(answers).await);
     let hook = ada.hook(&server.url("/")).await;
     ada.test_hook(&hook.name).await.expect("a test");
     ada.attempted(&hook.name, 1).await;

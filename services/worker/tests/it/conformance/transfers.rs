@@ -49,17 +49,18 @@ pub async fn broken_downloads<W: Wire>() {
     assert_eq!(ending(&verdict.manifest), "retry:PROVIDER_UNAVAILABLE:unknown");
     assert_eq!((verdict.count(Step::Submit), verdict.count(Step::Download)), (1, 4));
 
-    let short = || toml::toml! { results = { image_seconds = 1, image_bytes = 100000 } };
-    let verdict = faulty::<W>(Reply::Hang, 1, short()).await;
+    let verdict = faulty::<W>(Reply::Hang, 1, toml::toml! { results = { image_seconds = 8 } }).await;
     assert_eq!(ending(&verdict.manifest), "complete", "a silence ends");
 
     let drip = Reply::Drip { body: picture(1).to_vec(), pause: Duration::from_millis(50) };
-    for (name, reply, expected) in [
-        ("hang", Reply::Hang, "retry:PROVIDER_TIMEOUT:unknown"),
-        ("drip", drip, "retry:PROVIDER_TIMEOUT:unknown"),
-        ("endless", Reply::Endless("\u{89}PNG"), "failed:PROVIDER_BAD_IMAGE"),
+    let (short, small) =
+        (toml::toml! { results = { image_seconds = 1 } }, toml::toml! { results = { image_bytes = 100000 } });
+    for (name, reply, limit, expected) in [
+        ("hang", Reply::Hang, short.clone(), "retry:PROVIDER_TIMEOUT:unknown"),
+        ("drip", drip, short, "retry:PROVIDER_TIMEOUT:unknown"),
+        ("endless", Reply::Endless("\u{89}PNG"), small, "failed:PROVIDER_BAD_IMAGE"),
     ] {
-        let verdict = faulty::<W>(reply, usize::MAX, short()).await;
+        let verdict = faulty::<W>(reply, usize::MAX, limit).await;
         assert_eq!(
             (ending(&verdict.manifest).as_str(), verdict.count(Step::Submit)),
             (expected, 1),

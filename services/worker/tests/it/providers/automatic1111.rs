@@ -1,12 +1,13 @@
 //! AUTOMATIC1111, after its `modules/api` and `modules/progress.py`.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use imagioo_picture::{Margins, Operation, Settings, Size};
 use imagioo_testkit::web::{Asked, Reply, WebServer};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::conformance::{Good, Step, Trial, Wire, conformance};
 use crate::harness::{Running, World, ending, job_at, picture};
@@ -94,15 +95,20 @@ async fn each_operation_has_its_place_and_its_pictures() {
     }
 }
 
-/// A server that works for a while, and says this to each question after how far it is.
-async fn busy(world: &World, progress: fn(&Asked) -> Value) -> (WebServer, Running) {
+/// A server that works until it is released, and says this to each question after how far it is.
+async fn busy(
+    world: &World,
+    released: &Arc<Notify>,
+    mut progress: impl FnMut() -> Value + Send + 'static,
+) -> (WebServer, Running) {
+    let released = Arc::clone(released);
     let server = WebServer::start(move |asked| {
         let file = STANDARD.encode(picture(1));
         if asked.path.ends_with("/progress") {
-            return Reply::json(200, &progress(asked).to_string());
+            return Reply::json(200, &progress().to_string());
         }
         let made = Reply::json(200, &json!({ "images": [file], "info": "{}" }).to_string());
-        Reply::Late(Duration::from_millis(1500), Box::new(made))
+        Reply::When(Arc::clone(&released), Box::new(made))
     })
     .await;
     let account = toml::Table::from_iter([
@@ -114,10 +120,19 @@ async fn busy(world: &World, progress: fn(&Asked) -> Value) -> (WebServer, Runni
     (server, worker)
 }
 
-/// Runs one job; every percentage that was shown. Nothing but percentages may be.
-async fn shown(progress: fn(&Asked) -> Value) -> Vec<i32> {
-    let mut world = World::new().await;
-    let (server, worker) = busy(&world, progress).await;
+/// Runs one job until `percent` is shown, else until the server was asked twice; every percentage that was shown.
+/// Nothing but percentages may be.
+async fn shown(percent: Option<i32>, progress: fn() -> Value) -> Vec<i32> {
+    let (mut world, released, mut questions) = (World::new().await, Arc::new(Notify::new()), 0);
+    let answered = Arc::clone(&released);
+    let (server, worker) = busy(&world, &released, move || {
+        questions += 1;
+        if percent.is_none() && questions == 2 {
+            answered.notify_one();
+        }
+        progress()
+    })
+    .await;
     let mut hints = world.progress().await;
     world.submit(&job_at("provider", 1)).await;
     let mut percents = Vec::new();
@@ -127,6 +142,9 @@ async fn shown(progress: fn(&Asked) -> Value) -> Vec<i32> {
             hint = crate::harness::next(&mut hints) => {
                 assert_eq!(hint.preview, None, "it may be somebody else's");
                 percents.push(hint.percent);
+                if percent == Some(hint.percent) {
+                    released.notify_one();
+                }
             }
             outcome = &mut outcome => break outcome,
         }
@@ -147,7 +165,7 @@ async fn shown(progress: fn(&Asked) -> Value) -> Vec<i32> {
 
 #[tokio::test]
 async fn how_far_its_own_task_is_shows_without_a_draft() {
-    let percents = shown(|_| {
+    let percents = shown(Some(40), || {
         let file = STANDARD.encode(picture(9));
         json!({ "active": true, "progress": 0.4, "live_preview": format!("data:image/png;base64,{file}"),
             "current_image": file })
@@ -158,19 +176,24 @@ async fn how_far_its_own_task_is_shows_without_a_draft() {
 /// While another job runs there, or on servers that know no tasks, nothing is known.
 #[tokio::test]
 async fn nothing_is_shown_of_another_job_that_the_server_works_on() {
-    let percents = shown(|_| {
+    let percents = shown(None, || {
         let file = STANDARD.encode(picture(9));
         json!({ "active": false, "queued": true, "progress": 0.4, "current_image": file })
     });
     assert!(percents.await.iter().all(|percent| *percent == 0));
-    let percents = shown(|_| json!({ "progress": 0.4, "current_image": STANDARD.encode(picture(9)) }));
+    let percents = shown(None, || json!({ "progress": 0.4, "current_image": STANDARD.encode(picture(9)) }));
     assert!(percents.await.iter().all(|percent| *percent == 0));
 }
 
 #[tokio::test]
 async fn a_server_is_asked_for_one_job_at_a_time() {
-    let mut world = World::new().await;
-    let (server, worker) = busy(&world, |_| json!({ "active": false })).await;
+    let (mut world, released) = (World::new().await, Arc::new(Notify::new()));
+    let answered = Arc::clone(&released);
+    let (server, worker) = busy(&world, &released, move || {
+        answered.notify_one();
+        json!({ "active": false })
+    })
+    .await;
     for _ in 0..2 {
         world.submit(&job_at("provider", 1)).await;
     }

@@ -14,6 +14,11 @@ use super::{HANG, patient};
 
 const TWICE: Rate = Rate { burst: 2, per: Duration::from_secs(3_600) };
 
+/// Gives each call so long that only a server without an answer is away.
+fn waits(url: &str) -> Cache {
+    Cache::redis(&patient(url)).unwrap()
+}
+
 /// As in service, where a call may take a tenth of a second.
 fn hasty(url: &str) -> Cache {
     Cache::redis(&RedisConfig { connect_milliseconds: 1_000, call_milliseconds: 100, ..patient(url) })
@@ -53,7 +58,7 @@ async fn assert_back(cache: &Cache) {
 #[tokio::test]
 async fn a_killed_server_fails_calls_at_once_and_a_restarted_one_is_used_again() {
     let mut server = RedisServer::start().await.unwrap();
-    let cache = hasty(server.url());
+    let cache = waits(server.url());
     assert_eq!(cache.allow("a", TWICE).await.unwrap(), Verdict::Allowed);
     for _ in 0..2 {
         server.kill().await.unwrap();
@@ -67,7 +72,7 @@ async fn a_killed_server_fails_calls_at_once_and_a_restarted_one_is_used_again()
 async fn a_server_that_is_absent_at_the_start_is_used_once_it_is_there() {
     let mut server = RedisServer::start().await.unwrap();
     server.kill().await.unwrap();
-    let cache = hasty(server.url());
+    let cache = waits(server.url());
     assert_away(&cache).await;
     server.restart().await.unwrap();
     assert_back(&cache).await;
@@ -76,7 +81,7 @@ async fn a_server_that_is_absent_at_the_start_is_used_once_it_is_there() {
 #[tokio::test]
 async fn a_server_that_dies_among_many_calls_hangs_none() {
     let mut server = RedisServer::start().await.unwrap();
-    let cache = hasty(server.url());
+    let cache = waits(server.url());
     cache.count("a", HANG).await.unwrap();
     let callers = join_all((0..200).map(|_| async {
         // Each goes on until the server is gone.
@@ -105,7 +110,7 @@ async fn a_server_that_refused_the_password_is_used_once_it_takes_it() {
         set
     };
     require("another").query_async::<()>(&mut admin).await.unwrap();
-    let cache = hasty(server.url());
+    let cache = waits(server.url());
     assert_away(&cache).await;
     let password = server.url().trim_start_matches("redis://:").split('@').next().unwrap().to_owned();
     require(&password).query_async::<()>(&mut admin).await.unwrap();
