@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use image::imageops::{self, FilterType};
-use image::{GrayImage, Luma, RgbImage, Rgba, RgbaImage};
+use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use imagioo_picture::{Margins, Size};
 
 /// Colours whose channels differ by no more than this belong to one background.
@@ -13,16 +13,14 @@ const TOLERANCE: u8 = 24;
 /// inset at the lower edge.
 pub(super) fn follow(reference: &RgbaImage, others: &[RgbaImage], scene: &RgbImage, share: f64) -> RgbaImage {
     let (width, height) = scene.dimensions();
-    let mut pixels = imageops::resize(reference, width, height, FilterType::Triangle);
-    let share = u16::from(quantised(share));
+    let mut pixels = resized(reference.clone(), (width, height), FilterType::Triangle);
+    let share = quantised(share);
     for (pixel, drawn) in pixels.pixels_mut().zip(scene.pixels()) {
-        for (channel, target) in pixel.0.iter_mut().zip(drawn.0) {
-            *channel = mixed(*channel, target, share);
-        }
+        *pixel = mixed(*pixel, *drawn, share);
     }
     let side = inset(Size { width, height });
     for (place, other) in (0_i64..).zip(others) {
-        let inset = imageops::resize(other, side, side, FilterType::Triangle);
+        let inset = resized(other.clone(), (side, side), FilterType::Triangle);
         let x = place * i64::from(side + side / 8) + i64::from(side / 8);
         imageops::overlay(&mut pixels, &inset, x, i64::from(height - side - (side / 8).min(height - side)));
     }
@@ -38,31 +36,31 @@ pub(super) fn inset(size: Size) -> u32 {
 pub(super) fn inpaint(reference: &RgbaImage, mask: &GrayImage, scene: &RgbImage) -> RgbaImage {
     let mut pixels = reference.clone();
     for ((pixel, Luma([white])), drawn) in pixels.pixels_mut().zip(mask.pixels()).zip(scene.pixels()) {
-        let [red, green, blue, alpha] = pixel.0;
-        let share = u16::from(*white);
-        let channels = [red, green, blue].into_iter().zip(drawn.0);
-        let [red, green, blue] = {
-            let mut out = [0; 3];
-            for (slot, (channel, target)) in out.iter_mut().zip(channels) {
-                *slot = mixed(channel, target, share);
-            }
-            out
-        };
-        pixel.0 = [red, green, blue, alpha.max(*white)];
+        *pixel = mixed(*pixel, *drawn, *white);
+        pixel.0[3] = pixel.0[3].max(*white);
     }
     pixels
 }
 
 /// The reference, untouched, in a scene that is larger by the margins.
 pub(super) fn outpaint(reference: &RgbaImage, margins: Margins, scene: &RgbImage) -> RgbaImage {
-    let mut pixels = image::DynamicImage::ImageRgb8(scene.clone()).into_rgba8();
+    let mut pixels = DynamicImage::from(scene.clone()).into_rgba8();
     imageops::replace(&mut pixels, reference, margins.left.into(), margins.top.into());
     pixels
 }
 
 /// The same picture with other dimensions.
 pub(super) fn scale(reference: &RgbaImage, size: Size) -> RgbaImage {
-    imageops::resize(reference, size.width, size.height, FilterType::Lanczos3)
+    resized(reference.clone(), (size.width, size.height), FilterType::Lanczos3)
+}
+
+/// The same picture with these dimensions. The generic functions of `imageops` are compiled with whoever calls them, and
+/// are some thirty times slower where that is not optimized; those of [`DynamicImage`] are compiled with their crate.
+pub(super) fn resized(picture: RgbaImage, (width, height): (u32, u32), filter: FilterType) -> RgbaImage {
+    if picture.dimensions() == (width, height) {
+        return picture;
+    }
+    DynamicImage::from(picture).resize_exact(width, height, filter).into_rgba8()
 }
 
 /// What resembles the border and reaches it becomes transparent.
@@ -91,8 +89,8 @@ pub(super) fn cut_out(reference: &RgbaImage) -> RgbaImage {
 
 /// The picture in a mirror, in other colours; the seed chooses them.
 pub(super) fn vary(reference: &RgbaImage, seed: u32) -> RgbaImage {
-    let mirrored = imageops::flip_horizontal(reference);
-    imageops::huerotate(&mirrored, i32::try_from(20 + seed % 320).unwrap_or(20))
+    let turned = i32::try_from(20 + seed % 320).unwrap_or(20);
+    DynamicImage::from(reference.clone()).fliph().huerotate(turned).into_rgba8()
 }
 
 fn alike(one: Rgba<u8>, other: Rgba<u8>) -> bool {
@@ -105,9 +103,14 @@ fn quantised(share: f64) -> u8 {
     (share.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
-fn mixed(from: u8, to: u8, share: u16) -> u8 {
-    let mixed = (u16::from(from) * (255 - share) + u16::from(to) * share + 127) / 255;
-    u8::try_from(mixed).unwrap_or(u8::MAX)
+/// A colour on its way to another, by a share of 255; as opaque as it was.
+fn mixed(Rgba([red, green, blue, alpha]): Rgba<u8>, Rgb(to): Rgb<u8>, share: u8) -> Rgba<u8> {
+    let mix = |from: u8, to: u8| {
+        let share = u16::from(share);
+        let mixed = (u16::from(from) * (255 - share) + u16::from(to) * share + 127) / 255;
+        u8::try_from(mixed).unwrap_or(u8::MAX)
+    };
+    Rgba([mix(red, to[0]), mix(green, to[1]), mix(blue, to[2]), alpha])
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The pictures that a drawing starts from: kept as files, and decoded only for as long as one result is drawn.
 
-use image::imageops::{self, FilterType};
+use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, RgbaImage};
 use imagioo_picture::{Operation, Size, decode};
 
@@ -63,7 +63,7 @@ impl Pictures {
             let side = edit::inset(size);
             for (place, picture) in self.references.iter().enumerate() {
                 let (width, height) = if place == 0 { (size.width, size.height) } else { (side, side) };
-                references.push(imageops::resize(&pixels(picture)?, width, height, FilterType::Triangle));
+                references.push(edit::resized(pixels(picture)?, (width, height), FilterType::Triangle));
             }
         } else if let Some(picture) = self.references.first() {
             references.push(pixels(picture)?);
