@@ -138,6 +138,7 @@ pub(crate) async fn find_file(
     row.map(Image::try_from).transpose()
 }
 
+/// The owner's upload of the file with this hash.
 async fn find_upload(
     conn: &mut PgConnection,
     owner: UserId,

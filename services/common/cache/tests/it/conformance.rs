@@ -112,7 +112,7 @@ pub(crate) async fn waiting_as_told_is_enough(bench: Bench<impl Clock>) {
 
 pub(crate) async fn a_denied_event_is_not_counted(bench: Bench<impl Clock>) {
     bench.use_up("a").await;
-    for _ in 0..30 {
+    for _ in 0..100 {
         bench.assert_denied("a", PERIOD).await;
     }
 }

@@ -12,7 +12,7 @@ use sqlx::{Executor, PgPool};
 use time::Duration;
 
 const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
-const HANG: std::time::Duration = std::time::Duration::from_secs(60);
+const HANG: std::time::Duration = std::time::Duration::from_mins(1);
 
 static BILLING: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = sqlx::migrate!("tests/it/migrations");

@@ -1,7 +1,6 @@
 //! The RabbitMQ that all tests of a run share.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use imagioo_testkit::{TEST_POSTGRES, TEST_RABBITMQ};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -9,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-const HANG: Duration = Duration::from_mins(1);
+use crate::HANG;
 
 /// `127.0.0.1:port` of an address with a password.
 fn address(url: &str) -> String {

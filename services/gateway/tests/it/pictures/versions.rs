@@ -8,7 +8,7 @@ use imagioo_proto::jobs::v1::manifest::Ending;
 use imagioo_rpc::Code;
 
 use super::{data, image, picture};
-use crate::harness::{App, wanted};
+use crate::harness::{App, User, Worker, wanted};
 
 #[tokio::test]
 async fn versions_form_a_tree_and_the_same_can_be_run_again() {
@@ -52,25 +52,31 @@ async fn versions_form_a_tree_and_the_same_can_be_run_again() {
     app.ends_clean().await;
 }
 
+/// A generation of this user whose one image is this file: their names.
+async fn made(ada: &User, worker: &mut Worker, file: &[u8]) -> (String, String) {
+    let created = ada.create("a fox").await;
+    let attempt = worker.job().await;
+    let stored = attempt.store_bytes(0, file.to_vec().into()).await;
+    assert!(attempt.conclude(vec![stored], Ending::Complete(Complete {})).await);
+    attempt.announce().await;
+    let image = ada.sees_the_end(&created.name).await.images.remove(0);
+    (created.name, image.name)
+}
+
 #[tokio::test]
 async fn the_file_of_an_image_that_is_sent_back_is_that_image() {
     let app = App::start().await;
     let (ada, bob, mut worker) = (app.user(), app.user(), app.worker("w1").await);
     let file = picture(64, 48, 1);
-    let first = ada.create("a fox").await;
-    let attempt = worker.job().await;
-    let stored = attempt.store_bytes(0, file.clone().into()).await;
-    assert!(attempt.conclude(vec![stored], Ending::Complete(Complete {})).await);
-    attempt.announce().await;
-    let made = ada.sees_the_end(&first.name).await.images.remove(0);
+    let (first, hers) = made(&ada, &mut worker, &file).await;
 
-    assert_eq!(ada.upload(&file).await.expect("known").name, made.name);
-    let edit = CreateGenerationRequest { references: vec![data(file.clone())], ..wanted("with a hat") };
+    assert_eq!(ada.upload(&file).await.expect("known").name, hers);
+    let edit = CreateGenerationRequest { references: vec![data(file)], ..wanted("with a hat") };
     let edited = ada.ask(edit.clone()).await.expect("accepted");
-    assert_eq!((&edited.parent, &edited.inputs[0].image), (&first.name, &made.name));
+    assert_eq!((&edited.parent, &edited.inputs[0].image), (&first, &hers));
     let theirs = bob.ask(edit).await.expect("accepted");
     assert_eq!(theirs.parent, "", "what is hers is nothing that he comes from");
-    assert_ne!(theirs.inputs[0].image, made.name);
+    assert_ne!(theirs.inputs[0].image, hers);
     worker.work_off(2).await;
     app.ends_clean().await;
 }
@@ -81,16 +87,9 @@ async fn of_equal_images_the_first_is_the_one_that_a_file_stands_for() {
     let (ada, mut worker) = (app.user(), app.worker("w1").await);
     let file = picture(64, 48, 1);
     let uploaded = ada.upload(&file).await.expect("kept").name;
-    let mut made = Vec::new();
-    for _ in 0..2 {
-        let created = ada.create("a fox").await;
-        let attempt = worker.job().await;
-        let stored = attempt.store_bytes(0, file.clone().into()).await;
-        assert!(attempt.conclude(vec![stored], Ending::Complete(Complete {})).await);
-        attempt.announce().await;
-        made.push(ada.sees_the_end(&created.name).await.images.remove(0).name);
-    }
-    assert_eq!(ada.upload(&file).await.expect("known").name, made[0]);
+    let (_, first) = made(&ada, &mut worker, &file).await;
+    made(&ada, &mut worker, &file).await;
+    assert_eq!(ada.upload(&file).await.expect("known").name, first);
     assert!(ada.get_image(&uploaded).await.is_ok(), "what was uploaded before stays");
     app.ends_clean().await;
 }

@@ -28,8 +28,8 @@ impl Needs {
     }
 }
 
-/// The profile's model if it can do this, else the first of the catalogue that can and is not out of
-/// order; the person is told which.
+/// The profile's model if it can do this, else the first of the catalogue that can and is not out of order; the person is
+/// told which.
 ///
 /// # Errors
 /// [`Failure::Usage`] when no model can do it, or why the catalogue cannot be read.

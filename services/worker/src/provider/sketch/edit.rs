@@ -55,7 +55,7 @@ pub(super) fn scale(reference: &RgbaImage, size: Size) -> RgbaImage {
 }
 
 /// The same picture with these dimensions. The generic functions of `imageops` are compiled with whoever calls them, and
-/// are some thirty times slower where that is not optimized; those of [`DynamicImage`] are compiled with their crate.
+/// are many times slower where that is not optimized; those of [`DynamicImage`] are compiled with their crate.
 pub(super) fn resized(picture: RgbaImage, (width, height): (u32, u32), filter: FilterType) -> RgbaImage {
     if picture.dimensions() == (width, height) {
         return picture;
